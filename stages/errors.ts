@@ -1,0 +1,225 @@
+/** The one error table. Records that cannot be scored carry a `RejectCode`; everything else that goes wrong carries an `ErrorCode`. */
+
+export interface ErrorEntry {
+  /** what is wrong, in one line */
+  readonly message: string
+  /** whether the same thing may go well when it is tried again */
+  readonly retryable: boolean
+  /** what the user can do */
+  readonly remedy: string
+}
+
+/** Reasons for which a record ends on the dead-letter topic: the values of the header `millrace.error`. */
+export const rejects = {
+  tombstone: {
+    message: 'the record has no value (a tombstone)',
+    retryable: false,
+    remedy: 'nothing to score; filter tombstones at the producer if they are not wanted here',
+  },
+  'empty-value': {
+    message: 'the value has no bytes',
+    retryable: false,
+    remedy: 'send Avro in the Confluent wire format',
+  },
+  'not-framed': {
+    message: 'the value is not in the Confluent wire format (magic byte 0, schema id)',
+    retryable: false,
+    remedy: 'produce with a schema-registry serializer, or with `millrace produce`',
+  },
+  'unknown-schema': {
+    message: 'the registry does not know the schema id',
+    retryable: true,
+    remedy: 'check that producer and worker use the same registry, then replay',
+  },
+  'schema-mismatch': {
+    message: "the writer's schema does not resolve to what the model reads",
+    retryable: false,
+    remedy: 'give the new field a default, or switch to a model that reads this schema',
+  },
+  undecodable: {
+    message: 'the bytes do not match the schema they name',
+    retryable: false,
+    remedy: 'check the producer: it wrote with another schema than it registered',
+  },
+  'trailing-bytes': {
+    message: 'bytes are left after the last field',
+    retryable: false,
+    remedy: 'check the producer: it wrote with another schema than it registered',
+  },
+  'allocation-bomb': {
+    message: 'a length in the record is larger than its bytes can hold',
+    retryable: false,
+    remedy: 'check who may write to the input topic',
+  },
+  'field-missing': {
+    message: 'a field the model needs is null and has no default',
+    retryable: false,
+    remedy: 'send the field, or give it a default in the bundle',
+  },
+  'not-a-number': {
+    message: 'a value is NaN or infinite and the model does not take that',
+    retryable: false,
+    remedy: 'clean the input, or set allowNaN for the tensor in the bundle',
+  },
+  'shape-mismatch': {
+    message: 'an array does not have the length the model needs',
+    retryable: false,
+    remedy: 'send arrays of the length the bundle states',
+  },
+  'out-of-range': {
+    message: 'a value does not fit the type of its tensor',
+    retryable: false,
+    remedy: 'send values in range, or widen the tensor type',
+  },
+  'inference-failed': {
+    message: 'the model failed on this record',
+    retryable: true,
+    remedy: 'look at the reason; score the record alone with `millrace models verify`',
+  },
+  'not-encodable': {
+    message: 'the prediction cannot be encoded',
+    retryable: false,
+    remedy: 'check the model: its outputs do not fit the Prediction schema',
+  },
+  'too-large': {
+    message: 'the prediction is larger than the output topic takes',
+    retryable: false,
+    remedy: 'raise max.message.bytes of the predictions topic, or echo less',
+  },
+} as const satisfies Record<string, ErrorEntry>
+
+export type RejectCode = keyof typeof rejects
+
+/** Everything that is not about one record. */
+export const errors = {
+  usage: { message: 'the command line is wrong', retryable: false, remedy: 'see `millrace --help`' },
+  'config-invalid': {
+    message: 'the configuration is not valid',
+    retryable: false,
+    remedy: 'correct the named setting',
+  },
+  'no-brokers': {
+    message: 'no Kafka is configured and no local stack is running',
+    retryable: false,
+    remedy: 'set MILLRACE_BROKERS and MILLRACE_REGISTRY, or run `millrace stack`',
+  },
+  'broker-unreachable': {
+    message: 'Kafka cannot be reached',
+    retryable: true,
+    remedy: 'check the address and that the broker is up',
+  },
+  'registry-unreachable': {
+    message: 'the schema registry cannot be reached',
+    retryable: true,
+    remedy: 'check the address and that the registry is up',
+  },
+  'registry-refused': {
+    message: 'the schema registry refused the request',
+    retryable: false,
+    remedy: 'check credentials and compatibility rules',
+  },
+  'credentials-refused': {
+    message: 'the credentials were refused',
+    retryable: false,
+    remedy: 'check user, password and mechanism',
+  },
+  'not-authorized': {
+    message: 'the principal may not do this',
+    retryable: false,
+    remedy: 'grant the ACLs that the README lists',
+  },
+  'topic-missing': {
+    message: 'a topic does not exist',
+    retryable: true,
+    remedy: 'create it: `millrace topics create`',
+  },
+  'partitions-differ': {
+    message: 'an output topic has fewer partitions than the input topic',
+    retryable: false,
+    remedy: 'add partitions: predictions go to the partition number of their input',
+  },
+  'model-unknown': { message: 'no such bundle in the store', retryable: false, remedy: 'see `millrace models list`' },
+  'bundle-invalid': {
+    message: 'the bundle is not valid',
+    retryable: false,
+    remedy: 'run `millrace bundle check` on it',
+  },
+  'digest-mismatch': {
+    message: 'a file does not have the digest that the manifest states',
+    retryable: false,
+    remedy: 'pack the bundle again from its source',
+  },
+  'model-load-failed': {
+    message: 'the model cannot be loaded',
+    retryable: false,
+    remedy: 'run `millrace bundle check` on it',
+  },
+  'model-unfit': {
+    message: 'the model does not do what its bundle says',
+    retryable: false,
+    remedy: 'run `millrace bundle check` on it',
+  },
+  'command-invalid': {
+    message: 'the control message is not a command',
+    retryable: false,
+    remedy: 'send {"action":"SWITCH","model":"name@version"}',
+  },
+  'command-unsupported': {
+    message: 'this version does not carry out that action',
+    retryable: false,
+    remedy: 'use SWITCH',
+  },
+  'java-missing': {
+    message: 'Java is not installed',
+    retryable: false,
+    remedy: 'install Java 17 or newer, or set MILLRACE_BROKERS and MILLRACE_REGISTRY',
+  },
+  'java-too-old': { message: 'this Java is too old', retryable: false, remedy: 'install Java 17 or newer' },
+  'maven-missing': {
+    message: 'Maven is not installed',
+    retryable: false,
+    remedy: 'install Maven 3.8 or newer, or set MILLRACE_BROKERS and MILLRACE_REGISTRY',
+  },
+  'download-failed': {
+    message: 'the download from Maven Central failed',
+    retryable: true,
+    remedy: 'check the network and the Maven settings, then run it again',
+  },
+  'port-taken': {
+    message: 'the port is in use',
+    retryable: false,
+    remedy: 'choose another port, or leave it out to get a free one',
+  },
+  'disk-full': { message: 'the disk is full', retryable: false, remedy: 'free some space' },
+  'stack-failed': { message: 'the local stack did not start', retryable: true, remedy: 'see the named log file' },
+  'stack-running': {
+    message: 'a local stack is already running on this data folder',
+    retryable: false,
+    remedy: 'stop it first, or name another --data folder',
+  },
+  'file-unreadable': { message: 'the file cannot be read', retryable: false, remedy: 'check the path' },
+  'record-invalid': { message: 'a record does not fit the schema', retryable: false, remedy: 'correct the named line' },
+  'timed-out': { message: 'it took too long', retryable: true, remedy: 'try again, or allow more time' },
+  internal: { message: 'something unexpected went wrong', retryable: false, remedy: 'report it with the log' },
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errors
+
+/** An error that the user can act on: shown as one line, `code: what is wrong: what exactly. What to do.` */
+export class MillraceError extends Error {
+  override readonly name = 'MillraceError'
+  constructor(
+    readonly code: ErrorCode,
+    /** what exactly, e.g. the file, the address, the setting */
+    readonly detail: string,
+    options?: { cause?: unknown },
+  ) {
+    super(`${errors[code].message}: ${detail}`, options)
+  }
+  get retryable(): boolean {
+    return errors[this.code].retryable
+  }
+  get remedy(): string {
+    return errors[this.code].remedy
+  }
+}

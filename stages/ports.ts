@@ -1,0 +1,271 @@
+/**
+ * The shapes that flow through the pipe, and the interfaces (ports) behind which Kafka, Avro and ONNX stand.
+ * Stages know only this file; adapters implement it; `pipeline/` joins the two.
+ *
+ * What flows is batches, never single records: arrays of records beside typed columns, so that no stage pays per record
+ * for a closure, a promise or an emission.
+ */
+import type { Observable } from 'rxjs'
+import type { RejectCode } from './errors.js'
+
+// ---------------------------------------------------------------- records
+
+export type Headers = Record<string, Buffer | string | (Buffer | string)[] | undefined>
+
+/** One Kafka record. `offset` and `timestamp` (milliseconds) are numbers: both stay below 2^53. */
+export interface SourceRecord {
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Headers | undefined
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/**
+ * Consecutive records of one partition. They cover the offsets `[start, next)`: `start` is where the run before ended, so gaps
+ * (compaction, transaction markers) belong to the run that follows them and coverage can be checked by equality.
+ */
+export interface Fetched extends TopicPartition {
+  readonly start: number
+  readonly next: number
+  readonly records: readonly SourceRecord[]
+  /** bytes of keys, values and headers: what the credit was given for */
+  readonly bytes: number
+}
+
+/** A record that cannot be scored: a value in the pipe, which ends on the dead-letter topic. */
+export interface Rejected {
+  readonly code: RejectCode
+  /** one line for a person */
+  readonly reason: string
+}
+
+// ---------------------------------------------------------------- tensors
+
+export type TensorType =
+  | 'float32'
+  | 'float64'
+  | 'int64'
+  | 'int32'
+  | 'int16'
+  | 'int8'
+  | 'uint8'
+  | 'uint16'
+  | 'bool'
+  | 'string'
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint8Array
+  | Uint16Array
+  | string[]
+
+/** Where one field of the reader schema goes: `width` consecutive columns of its tensor. */
+export interface FieldBinding {
+  /** field name, or a dotted path into nested records */
+  readonly field: string
+  /** 1, or the length of the array field */
+  readonly width: number
+  /** stands in for null; without it null is rejected (`field-missing`) */
+  readonly default?: number | boolean | string
+}
+
+/** One input tensor of the model: how a row of it is filled from the fields of a record. */
+export interface TensorPlan {
+  readonly tensor: string
+  readonly type: TensorType
+  /** dimensions of one row, without the batch dimension: [] for a scalar, [30], [3, 224, 224] */
+  readonly shape: readonly number[]
+  /** product of shape; the sum of the fields' widths */
+  readonly width: number
+  readonly fields: readonly FieldBinding[]
+  /** whether NaN and infinities may pass (models that read NaN as "missing"); otherwise `not-a-number` */
+  readonly allowNaN: boolean
+}
+
+/** What decoding has to know of a bundle. One frozen object per loaded bundle: decoders key their caches on its identity. */
+export interface ScoringPlan {
+  /** Avro schema (JSON) of what this model needs of a record */
+  readonly readerSchema: unknown
+  readonly inputs: readonly TensorPlan[]
+}
+
+/** Rows ready for a model: `columns[i]` holds `count * inputs[i].width` elements, row after row. */
+export interface Rows {
+  readonly count: number
+  readonly columns: readonly TensorData[]
+}
+
+/** What a model said of `count` rows. */
+export interface Outputs {
+  readonly count: number
+  /** one per row; null for a model without classes */
+  readonly labels: readonly string[] | null
+  /** `count * scoresWidth`, row after row */
+  readonly scores: Float32Array
+  readonly scoresWidth: number
+  /** other named outputs: `count * width`, row after row */
+  readonly values: ReadonlyMap<string, { readonly data: Float32Array; readonly width: number }>
+}
+
+/**
+ * A loaded model. `score` may be called again before an earlier call has settled.
+ * Rejects with `InferenceError` when these rows are at fault (the caller may bisect), with anything else when the scorer is.
+ */
+export interface Scorer {
+  score(rows: Rows): Promise<Outputs>
+  /** Waits for running calls, then frees the session and its thread. Idempotent. */
+  close(): Promise<void>
+}
+
+/** The model failed on these rows. */
+export class InferenceError extends Error {
+  override readonly name = 'InferenceError'
+}
+
+/** A bundle that scores under a number. Whoever holds records for it holds a lease; it is released when the last is given back. */
+export interface Generation {
+  readonly number: number
+  /** name@version */
+  readonly model: string
+  readonly digest: string
+  readonly plan: ScoringPlan
+  readonly scorer: Scorer
+  /** Takes one lease. */
+  retain(): void
+  /** Gives one lease back. */
+  release(): void
+}
+
+// ---------------------------------------------------------------- what the stages hand on
+
+/** Records of one partition and one generation. The rows are those of the records that are not rejected, in order. Holds one lease. */
+export interface Decoded extends Fetched {
+  readonly generation: Generation
+  /** by index into `records` */
+  readonly rejected: ReadonlyMap<number, Rejected>
+  readonly rows: Rows
+  /** one per row, when the configuration asks for echoes */
+  readonly echo: readonly Readonly<Record<string, string>>[] | undefined
+}
+
+export type CloseReason = 'records' | 'bytes' | 'delay' | 'deadline' | 'generation' | 'end'
+
+/** What is scored together: runs of any partitions, one generation. */
+export interface MicroBatch {
+  readonly generation: Generation
+  readonly parts: readonly Decoded[]
+  /** rows over all parts */
+  readonly rows: number
+  readonly closedBy: CloseReason
+}
+
+/** `outputs` has one entry per row of the batch, parts one after the other; rows in `failed` have none that mean anything. */
+export interface Scored extends MicroBatch {
+  readonly outputs: Outputs
+  readonly failed: ReadonlyMap<number, Rejected>
+  /** milliseconds since the epoch */
+  readonly scoredAt: number
+}
+
+export type OutputKind = 'predictions' | 'deadLetter' | 'late'
+
+export interface OutgoingRecord {
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Headers | undefined
+  readonly timestamp: number
+}
+
+/** Records for one partition of one output topic, in order. */
+export interface Outgoing {
+  readonly kind: OutputKind
+  readonly partition: number
+  readonly records: readonly OutgoingRecord[]
+}
+
+/** Offsets `[start, next)` of an input partition. */
+export interface Covered extends TopicPartition {
+  readonly start: number
+  readonly next: number
+}
+
+/** A scored batch, ready to publish; once published, what may be committed and refunded. */
+export interface Encoded {
+  readonly batch: Scored
+  readonly outgoing: readonly Outgoing[]
+  readonly covered: readonly Covered[]
+  readonly records: number
+  readonly bytes: number
+}
+
+// ---------------------------------------------------------------- ports
+
+/** Credits: what may be in the pipe at once. The source takes before it hands on; `refund` gives back. */
+export interface Credits {
+  /** Resolves once there is room. A request larger than the whole is granted when nothing else is out. */
+  take(records: number, bytes: number, signal?: AbortSignal): Promise<void>
+  refund(records: number, bytes: number): void
+}
+
+/** Partitions that this worker owns for a while. The pipe built on it lives exactly as long. */
+export interface Assignment {
+  /** grows with each assignment of this worker */
+  readonly epoch: number
+  readonly partitions: readonly TopicPartition[]
+  /** Completes when the partitions are revoked or the source stops; the pipe then drains. Subscribe once. */
+  records(credits: Credits): Observable<Fetched>
+  /** Commits `next` of each. Resolves when the broker has it; a commit for a past assignment is dropped, not an error. */
+  commit(offsets: readonly Covered[]): Promise<void>
+}
+
+export interface Source {
+  /**
+   * Joins the group and subscribes to `pipe(assignment)` for every assignment. On revocation it completes the records and waits for the
+   * pipe to complete, at most `drainTimeoutMs`, then unsubscribes: what was not committed is read again by the next owner.
+   * Unsubscribing from the result stops the same way; it errors only for what waiting cannot mend.
+   */
+  open<T>(pipe: (assignment: Assignment) => Observable<T>): Observable<T>
+  /** Stops: completes the records, waits for the pipe to drain (at most `drainTimeoutMs`), leaves the group. Resolves when done. */
+  stop(): Promise<void>
+}
+
+/** Rows of a run of records; `rejected` by index into the records given. */
+export interface DecodedRows {
+  readonly rows: Rows
+  readonly rejected: ReadonlyMap<number, Rejected>
+  readonly echo: readonly Readonly<Record<string, string>>[] | undefined
+}
+
+export interface RecordDecoder {
+  /** Synchronous when every writer schema is known; a promise while one is fetched. Never rejects for a bad record. */
+  decode(records: readonly SourceRecord[], plan: ScoringPlan): DecodedRows | Promise<DecodedRows>
+}
+
+export interface PredictionEncoder {
+  /**
+   * The `Prediction` bytes (Confluent-framed) of rows `[firstRow, firstRow + part.rows.count)` of `scored`, one per row;
+   * a `Rejected` where a prediction cannot be encoded. Entries of failed rows are not looked at.
+   */
+  encode(scored: Scored, part: Decoded, firstRow: number): (Buffer | Rejected)[]
+}
+
+export interface Publisher {
+  /** Resolves once every record is acknowledged by all in-sync replicas. Waits out infrastructure; keeps order per partition. */
+  publish(outgoing: readonly Outgoing[]): Promise<void>
+}
+
+/** Which generation scores a record: a function of the partition and the offset alone. */
+export interface ModelChoice {
+  /** The generation of `offset`, and the first offset after it that another one may score (Infinity while no switch is known). */
+  choose(topic: string, partition: number, offset: number): { readonly generation: Generation; readonly until: number }
+}
