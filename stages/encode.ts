@@ -1,0 +1,86 @@
+import { map, type OperatorFunction } from 'rxjs'
+import { deadLetter } from './dead-letter.js'
+import { mergeCovered } from './merge-covered.js'
+import type {
+  Encoded,
+  Outgoing,
+  OutgoingRecord,
+  OutputKind,
+  PredictionEncoder,
+  Rejected,
+  Scored,
+  SourceRecord,
+} from './ports.js'
+import { recordBytes } from './record-bytes.js'
+
+export interface EncodeOptions {
+  readonly encoder: PredictionEncoder
+  /** key, value and headers of a prediction; a larger one becomes a dead letter (`too-large`) */
+  readonly maxRecordBytes: number
+}
+
+/**
+ * Turns a scored batch into the records to publish, grouped by topic and partition, in input order within each group. A prediction keeps
+ * its input's key, timestamp, headers (`traceparent` included) and partition. Records that could not be decoded, scored or encoded become
+ * dead letters (see `deadLetter`). An encoder that throws errors the stream.
+ *
+ * @example
+ * scored.pipe(encode({ encoder, maxRecordBytes: 1_000_000 }))
+ */
+export function encode(options: EncodeOptions): OperatorFunction<Scored, Encoded> {
+  return map((scored) => encodeBatch(scored, options))
+}
+
+function encodeBatch(scored: Scored, { encoder, maxRecordBytes }: EncodeOptions): Encoded {
+  const predictions = new Map<number, OutgoingRecord[]>()
+  const deadLetters = new Map<number, OutgoingRecord[]>()
+  let records = 0
+  let bytes = 0
+  let firstRow = 0
+  for (const part of scored.parts) {
+    if (part.records.length > 0) {
+      const out = group(predictions, part.partition)
+      const values = part.rows.count > 0 ? encoder.encode(scored, part, firstRow) : []
+      let row = 0
+      for (let i = 0; i < part.records.length; i++) {
+        const record = part.records[i]!
+        const early = part.rejected.get(i)
+        const result = early ?? scored.failed.get(firstRow + row) ?? values[row]!
+        if (!early) row++
+        const outgoing = prediction(record, result, maxRecordBytes)
+        if ('code' in outgoing) {
+          group(deadLetters, part.partition).push(deadLetter(record, part, outgoing, scored.scoredAt))
+        } else out.push(outgoing)
+      }
+    }
+    records += part.records.length
+    bytes += part.bytes
+    firstRow += part.rows.count
+  }
+  const outgoing = [...groups('predictions', predictions), ...groups('deadLetter', deadLetters)]
+  return { batch: scored, outgoing, covered: mergeCovered(scored.parts), records, bytes }
+}
+
+function prediction(record: SourceRecord, result: Buffer | Rejected, maxBytes: number): OutgoingRecord | Rejected {
+  if (!Buffer.isBuffer(result)) return result
+  const outgoing = { key: record.key, value: result, headers: record.headers, timestamp: record.timestamp }
+  const bytes = recordBytes(outgoing)
+  if (bytes <= maxBytes) return outgoing
+  return {
+    code: 'too-large',
+    reason: `the prediction has ${bytes} bytes with key and headers, at most ${maxBytes} may be`,
+  }
+}
+
+function group(groups: Map<number, OutgoingRecord[]>, partition: number): OutgoingRecord[] {
+  let records = groups.get(partition)
+  if (!records) {
+    records = []
+    groups.set(partition, records)
+  }
+  return records
+}
+
+function* groups(kind: OutputKind, byPartition: Map<number, OutgoingRecord[]>): Generator<Outgoing> {
+  for (const [partition, records] of byPartition) if (records.length > 0) yield { kind, partition, records }
+}

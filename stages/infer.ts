@@ -1,0 +1,88 @@
+import { asyncScheduler, type OperatorFunction, type SchedulerLike } from 'rxjs'
+import { type Bisected, bisect } from './bisect.js'
+import { concatRows } from './concat-rows.js'
+import { noOutputs } from './merge-outputs.js'
+import type { MicroBatch, Scored } from './ports.js'
+import { stage } from './stage.js'
+
+export interface InferOptions {
+  /** calls under way at once */
+  readonly concurrency: number
+  /** Only its clock is used, for `scoredAt`. */
+  readonly scheduler?: SchedulerLike
+}
+
+interface Slot {
+  readonly batch: MicroBatch
+  scored: Scored | undefined
+}
+
+/**
+ * Scores batches with their own generation's scorer: up to `concurrency` calls under way, results in input order. What waits, before a
+ * call or behind a slower one, is bounded by the credits given out at the source. A batch without rows passes without a call. Rows that the
+ * model fails on end in `failed` (see `bisect`); any other error of the scorer errors the stream.
+ *
+ * @example
+ * batches.pipe(infer({ concurrency: 2 }))
+ */
+export function infer({ concurrency, scheduler = asyncScheduler }: InferOptions): OperatorFunction<MicroBatch, Scored> {
+  return stage((downstream) => {
+    // In input order: the first `started` are under way or done, the rest wait.
+    const slots: Slot[] = []
+    let started = 0
+    let running = 0
+    let ended = false
+
+    const stopped = () => downstream.closed
+    const withOutputs = (batch: MicroBatch, { outputs, failed }: Bisected): Scored => ({
+      generation: batch.generation,
+      parts: batch.parts,
+      rows: batch.rows,
+      closedBy: batch.closedBy,
+      outputs,
+      failed,
+      scoredAt: scheduler.now(),
+    })
+
+    async function score(slot: Slot): Promise<void> {
+      running++
+      try {
+        const { batch } = slot
+        const rows = concatRows(batch.parts.map((part) => part.rows))
+        slot.scored = withOutputs(batch, await bisect(batch.generation.scorer, rows, stopped))
+      } catch (error) {
+        downstream.error(error)
+      }
+      running--
+      advance()
+    }
+
+    function advance(): void {
+      while (running < concurrency && started < slots.length && !downstream.closed) {
+        const slot = slots[started++]!
+        if (slot.batch.rows > 0) void score(slot)
+        else slot.scored = withOutputs(slot.batch, { outputs: noOutputs(0), failed: new Map() })
+      }
+      for (let scored = slots[0]?.scored; scored && !downstream.closed; scored = slots[0]?.scored) {
+        slots.shift()
+        started--
+        downstream.next(scored)
+      }
+      if (ended && slots.length === 0) downstream.complete()
+    }
+
+    return {
+      next(batch) {
+        slots.push({ batch, scored: undefined })
+        advance()
+      },
+      complete() {
+        ended = true
+        advance()
+      },
+      teardown() {
+        slots.length = started = 0
+      },
+    }
+  })
+}

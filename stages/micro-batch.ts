@@ -1,0 +1,101 @@
+import { asyncScheduler, type OperatorFunction, type SchedulerLike, type Subscription } from 'rxjs'
+import type { Leases } from './leases.js'
+import type { CloseReason, Decoded, MicroBatch } from './ports.js'
+import { cutDecoded, sliceDecoded } from './slice-decoded.js'
+import { stage } from './stage.js'
+
+export interface MicroBatchOptions {
+  /** records, rejected ones included */
+  readonly maxRecords: number
+  /** bytes of keys, values and headers; a record larger than that goes alone */
+  readonly maxBytes: number
+  /** how long the oldest record may wait; 0 closes at once with what is there */
+  readonly maxDelayMs: number
+  /** Takes one lease more for each split. */
+  readonly leases: Leases
+  readonly scheduler?: SchedulerLike
+}
+
+/**
+ * Gathers what is scored together. A batch closes at the first of: `maxRecords`, `maxBytes`, `maxDelayMs` since its oldest record entered, a
+ * change of generation, the end of the source. Order is kept; records of several partitions may share a batch; parts are split so that
+ * batches fill up exactly. One timer, armed only while a batch is open.
+ *
+ * A rule that closes a batch earlier (a deadline, an idle scorer) is one more caller of `close`.
+ *
+ * @example
+ * decoded.pipe(microBatch({ maxRecords: 2048, maxBytes: 1_048_576, maxDelayMs: 5, leases }))
+ */
+export function microBatch({
+  maxRecords,
+  maxBytes,
+  maxDelayMs,
+  leases,
+  scheduler = asyncScheduler,
+}: MicroBatchOptions): OperatorFunction<Decoded, MicroBatch> {
+  return stage((downstream) => {
+    let parts: Decoded[] = []
+    let records = 0
+    let rows = 0
+    let bytes = 0
+    let timer: Subscription | undefined
+
+    function close(closedBy: CloseReason): void {
+      timer?.unsubscribe()
+      timer = undefined
+      const first = parts[0]
+      if (!first) return
+      const batch: MicroBatch = { generation: first.generation, parts, rows, closedBy }
+      parts = []
+      records = rows = bytes = 0
+      downstream.next(batch)
+    }
+
+    function add(part: Decoded): void {
+      parts.push(part)
+      records += part.records.length
+      rows += part.rows.count
+      bytes += part.bytes
+      if (records >= maxRecords) close('records')
+      else if (bytes >= maxBytes) close('bytes')
+    }
+
+    function addInSlices(decoded: Decoded): void {
+      const { length } = decoded.records
+      let from = 0
+      let bytesLeft = decoded.bytes
+      while (from < length && !downstream.closed) {
+        const room = { records: maxRecords - records, bytes: maxBytes - bytes, atLeast: records === 0 ? 1 : 0 }
+        const cut = cutDecoded(decoded, from, bytesLeft, room)
+        if (cut.to === from) {
+          close('bytes')
+          continue
+        }
+        // The whole holds one lease, which its last slice inherits.
+        if (cut.to < length) leases.retain(decoded.generation)
+        add(sliceDecoded(decoded, from, cut.to, cut.bytes))
+        from = cut.to
+        bytesLeft -= cut.bytes
+      }
+    }
+
+    return {
+      next(decoded) {
+        if (parts[0] && parts[0].generation !== decoded.generation) close('generation')
+        if (decoded.records.length === 0) add(decoded)
+        else addInSlices(decoded)
+        if (parts.length === 0 || downstream.closed) return
+        if (maxDelayMs === 0) close('delay')
+        else timer ??= scheduler.schedule(() => close('delay'), maxDelayMs)
+      },
+      complete() {
+        close('end')
+        downstream.complete()
+      },
+      teardown() {
+        timer?.unsubscribe()
+        parts = []
+      },
+    }
+  })
+}

@@ -1,0 +1,22 @@
+import { type MonoTypeOperatorFunction, tap } from 'rxjs'
+import type { Leases } from './leases.js'
+import type { Credits, Encoded } from './ports.js'
+
+export interface RefundOptions {
+  readonly credits: Credits
+  readonly leases: Leases
+}
+
+/**
+ * The end of a batch: gives back the credit of its records and the lease of each part, once, then passes the batch on. What never gets here
+ * because the pipe is torn down is not refunded: credits live as long as the pipe, and `leases.releaseAll` gives back the rest.
+ *
+ * @example
+ * committed.pipe(refund({ credits, leases }))
+ */
+export function refund({ credits, leases }: RefundOptions): MonoTypeOperatorFunction<Encoded> {
+  return tap(({ batch, records, bytes }) => {
+    credits.refund(records, bytes)
+    for (const part of batch.parts) leases.release(part.generation)
+  })
+}
