@@ -1,0 +1,58 @@
+/**
+ * Entry of the worker thread that holds the sessions of one bundle. It scores one call after the other, and leaves by itself when told to
+ * close: terminating a thread in the middle of a run would abort the whole process.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { InferenceError, type Outputs } from '../../stages/ports.js'
+import { BatchedModel } from './batched-model.js'
+import { UnfitError } from './chain.js'
+import { tensorsOf } from './outputs.js'
+import { oneLine, SessionChain } from './session-chain.js'
+import { buffersOf } from './tensors.js'
+import type { FromWorker, InferenceJob, ToWorker } from './worker-messages.js'
+
+const port = parentPort as MessagePort
+const post = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer)
+
+const job = workerData as InferenceJob
+let chain: SessionChain | undefined
+let model: BatchedModel | undefined
+
+async function load(): Promise<void> {
+  try {
+    chain = await SessionChain.load(job.graphs, job.inputs, tensorsOf(job.outputs), job.intraOpThreads)
+    model = await BatchedModel.probe(chain, job.inputs, job.outputs)
+    post({ kind: 'loaded' })
+  } catch (error) {
+    const code = error instanceof UnfitError ? 'model-unfit' : 'model-load-failed'
+    post({ kind: 'unusable', code, detail: oneLine(error) })
+    await close()
+  }
+}
+
+async function score({ id, columns, count }: Extract<ToWorker, { kind: 'score' }>): Promise<void> {
+  try {
+    const outputs = await (model as BatchedModel).score(columns, count)
+    post({ kind: 'scored', id, outputs }, outputBuffers(outputs))
+  } catch (error) {
+    // Outputs that do not fit here did fit in the warm-up: it is these rows that make the difference.
+    const rowsAtFault = error instanceof InferenceError || error instanceof UnfitError
+    post({ kind: 'failed', id, rowsAtFault, reason: oneLine(error) })
+  }
+}
+
+function outputBuffers(outputs: Outputs): ArrayBuffer[] {
+  // One tensor may be named twice, but every Float32Array here has a buffer of its own: interpretOutputs copies.
+  return buffersOf([outputs.scores, ...[...outputs.values.values()].map((value) => value.data)])
+}
+
+async function close(): Promise<void> {
+  port.close()
+  await chain?.release()
+}
+
+// Session runs are asynchronous in form only; a queue keeps calls from waking up between the graphs of another.
+let last = load()
+port.on('message', (message: ToWorker) => {
+  last = last.then(() => (message.kind === 'close' ? close() : score(message)))
+})

@@ -1,0 +1,169 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { InferenceError, type Outputs, type Rows, type Scorer, type ScoringPlan } from '../../stages/ports.js'
+import { type Answer, type InferenceThread, startInferenceThread, workerEntry } from './inference-thread.js'
+import type { OutputBinding } from './outputs.js'
+import { graphFiles } from './session-chain.js'
+import { holds } from './tensors.js'
+import type { InferenceJob } from './worker-messages.js'
+
+/** What a scorer needs of a bundle. */
+export interface ScorableBundle {
+  /** name@version */
+  readonly ref: string
+  readonly manifest: { readonly outputs: OutputBinding }
+  readonly plan: ScoringPlan
+  readonly files: ReadonlyMap<string, Uint8Array>
+}
+
+export interface ScorerOptions {
+  /** threads that one operator of the model may use; 1 by default, for calls come in batches and workers by the dozen */
+  readonly intraOpThreads?: number
+  /** how long loading and warming up may take; 60,000 by default */
+  readonly loadTimeoutMs?: number
+  /** module of the worker thread; another one only to see what happens when it dies */
+  readonly workerEntry?: URL
+}
+
+const firstRestartDelayMs = 100
+const longestRestartDelayMs = 10_000
+
+interface Call {
+  readonly rows: Rows
+  /** worker threads that have died with this call at the head of their queue */
+  kills: number
+  readonly resolve: (outputs: Outputs) => void
+  readonly reject: (error: Error) => void
+}
+
+/**
+ * Loads a bundle into a worker thread of its own and warms it up. Rejects with `MillraceError` `model-load-failed` or `model-unfit`.
+ *
+ * Any number of calls may be under way; the thread answers them one after the other, each at once in full batches. When the thread dies, it
+ * is started again (after a delay that doubles with each death in a row) and the calls are sent again; a call that was being answered at
+ * two deaths is held to be their cause and rejects with `InferenceError`, so that bisection finds the record. When it cannot be started
+ * again, all waiting calls reject and the next one tries anew. Whoever creates a scorer closes it; idle, it does not keep the process alive.
+ */
+export async function createScorer(bundle: ScorableBundle, options: ScorerOptions = {}): Promise<Scorer> {
+  const { ref, plan } = bundle
+  const job = jobOf(bundle, options.intraOpThreads ?? 1)
+  const calls = new Map<number, Call>()
+  const answers = new Set<Promise<Outputs>>()
+  let thread: InferenceThread | undefined
+  let restarting: Promise<void> | undefined
+  let deathsInARow = 0
+  let nextId = 0
+  let closed: Promise<void> | undefined
+
+  const start = () =>
+    startInferenceThread(job, {
+      name: ref,
+      loadTimeoutMs: options.loadTimeoutMs ?? 60_000,
+      entry: options.workerEntry ?? workerEntry(),
+      onAnswer: settle,
+      onDeath: mourn,
+    })
+
+  function settle(answer: Answer): void {
+    const call = calls.get(answer.id)
+    calls.delete(answer.id)
+    deathsInARow = 0
+    if (calls.size === 0) thread?.hold(false)
+    if (answer.kind === 'scored') call?.resolve(answer.outputs)
+    else if (answer.rowsAtFault) call?.reject(new InferenceError(answer.reason))
+    else call?.reject(new Error(`${ref}: ${answer.reason}`))
+  }
+
+  function mourn(reason: string): void {
+    thread = undefined
+    deathsInARow++
+    const [head] = calls
+    if (head && ++head[1].kills === 2) {
+      calls.delete(head[0])
+      head[1].reject(new InferenceError(`the worker thread died twice on these rows: ${reason}`))
+    }
+    if (calls.size > 0) restart()
+  }
+
+  function restart(): void {
+    restarting ??= revive().finally(() => {
+      restarting = undefined
+    })
+  }
+
+  async function revive(): Promise<void> {
+    const wait = deathsInARow === 0 ? 0 : firstRestartDelayMs * 2 ** (deathsInARow - 1)
+    await delay(Math.min(wait, longestRestartDelayMs))
+    try {
+      thread = await start()
+      for (const [id, call] of calls) thread.send(id, call.rows)
+    } catch (error) {
+      deathsInARow++
+      for (const call of calls.values()) call.reject(new Error(`${ref} cannot be started again`, { cause: error }))
+      calls.clear()
+    }
+  }
+
+  thread = await start()
+  thread.hold(false)
+
+  return {
+    score(rows) {
+      if (closed) return Promise.reject(new Error(`the scorer of ${ref} is closed`))
+      const wrong = mismatch(rows, plan)
+      if (wrong) return Promise.reject(new TypeError(`${ref}: ${wrong}`))
+      if (rows.count === 0) return Promise.resolve(nothing(job.outputs))
+      const answer = new Promise<Outputs>((resolve, reject) => {
+        const id = nextId++
+        calls.set(id, { rows, kills: 0, resolve, reject })
+        thread?.hold(true)
+        if (thread) thread.send(id, rows)
+        else restart()
+      })
+      answers.add(answer)
+      const forget = () => answers.delete(answer)
+      answer.then(forget, forget)
+      return answer
+    },
+    close() {
+      closed ??= (async () => {
+        await Promise.allSettled(answers)
+        await restarting
+        await thread?.close()
+      })()
+      return closed
+    },
+  }
+}
+
+function jobOf(bundle: ScorableBundle, intraOpThreads: number): InferenceJob {
+  const graphs = graphFiles.flatMap((file) => {
+    const bytes = bundle.files.get(file)
+    return bytes ? [{ file, bytes }] : []
+  })
+  const { label, scores, values, labels } = bundle.manifest.outputs
+  return {
+    graphs,
+    inputs: bundle.plan.inputs,
+    outputs: { label, scores, values: values ?? {}, labels },
+    intraOpThreads,
+  }
+}
+
+/** What is wrong with the form of the rows: an error of the caller, not of a record. */
+function mismatch(rows: Rows, plan: ScoringPlan): string | undefined {
+  if (rows.columns.length !== plan.inputs.length)
+    return `${rows.columns.length} columns for ${plan.inputs.length} inputs`
+  for (const [index, input] of plan.inputs.entries()) {
+    const column = rows.columns[index]
+    if (!column || !holds(input.type, column)) return `the column of '${input.tensor}' is not ${input.type}`
+    const expected = rows.count * input.width
+    if (column.length !== expected)
+      return `the column of '${input.tensor}' has ${column.length} elements instead of ${expected}`
+  }
+  return undefined
+}
+
+function nothing(outputs: OutputBinding): Outputs {
+  const classifies = outputs.label !== undefined || outputs.labels !== undefined
+  return { count: 0, labels: classifies ? [] : null, scores: new Float32Array(0), scoresWidth: 0, values: new Map() }
+}

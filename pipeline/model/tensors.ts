@@ -1,0 +1,75 @@
+import type { TensorData, TensorPlan, TensorType } from '../../stages/ports.js'
+
+/** The columns that are typed arrays: everything but strings. */
+export type NumericData = Exclude<TensorData, string[]>
+
+const constructors = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  int16: Int16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  bool: Uint8Array,
+} as const
+
+/** Zeros, or empty strings. */
+export function allocate(type: TensorType, length: number): TensorData {
+  return type === 'string' ? new Array<string>(length).fill('') : new constructors[type](length)
+}
+
+/** Whether `column` is what a tensor of this type is made from. */
+export function holds(type: TensorType, column: TensorData): boolean {
+  return type === 'string' ? Array.isArray(column) : column instanceof constructors[type]
+}
+
+/** A copy in a buffer of its own, exactly as large as the column: it can be transferred and the original stays readable. */
+export function detachedCopy(type: TensorType, column: TensorData): TensorData {
+  // `new X(column)` and not `column.slice()`: the slice of a Buffer is a view of the same memory.
+  return type === 'string' || Array.isArray(column) ? column : new constructors[type](column as never)
+}
+
+/** The buffers of typed columns: the transfer list of a message that carries them. */
+export function buffersOf(columns: readonly TensorData[]): ArrayBuffer[] {
+  return columns.flatMap((column) => (Array.isArray(column) ? [] : [column.buffer as ArrayBuffer]))
+}
+
+/**
+ * Rows `[first, first + count)` of a column, followed by copies of the last of them up to `padTo` rows.
+ * Without padding a typed column comes back as a view, not a copy.
+ */
+export function takeRows(column: TensorData, width: number, first: number, count: number, padTo: number): TensorData {
+  const from = first * width
+  const to = from + count * width
+  if (padTo === count) return Array.isArray(column) ? column.slice(from, to) : column.subarray(from, to)
+  if (Array.isArray(column)) {
+    const rows = column.slice(from, to)
+    const last = rows.slice((count - 1) * width)
+    for (let row = count; row < padTo; row++) rows.push(...last)
+    return rows
+  }
+  const padded = new (column.constructor as new (length: number) => NumericData)(padTo * width)
+  padded.set(column.subarray(from, to) as never)
+  const last = column.subarray(to - width, to)
+  for (let row = count; row < padTo; row++) padded.set(last as never, row * width)
+  return padded
+}
+
+/** Rows to warm a model up with: the default of every field that has one, and `filler` everywhere else. */
+export function sampleColumn(input: TensorPlan, count: number, filler: 0 | 1): TensorData {
+  const row = allocate(input.type, input.width) as (number | bigint | string)[]
+  let at = 0
+  for (const field of input.fields) {
+    for (let i = 0; i < field.width; i++) row[at++] = sampleValue(input.type, field.default ?? filler)
+  }
+  return takeRows(row as unknown as TensorData, input.width, 0, 1, count)
+}
+
+function sampleValue(type: TensorType, value: number | boolean | string): number | bigint | string {
+  if (type === 'string') return value === 0 ? '' : String(value)
+  const number = Number(value)
+  if (type === 'int64') return BigInt(Number.isFinite(number) ? Math.trunc(number) : 0)
+  return number
+}

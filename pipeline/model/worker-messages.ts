@@ -1,0 +1,24 @@
+/** What the scorer and its worker thread say to each other: one message per call each way, buffers transferred. */
+import type { Outputs, TensorData, TensorPlan } from '../../stages/ports.js'
+import type { OutputBinding } from './outputs.js'
+import type { GraphBytes } from './session-chain.js'
+
+/** `workerData` of the thread. */
+export interface InferenceJob {
+  readonly graphs: readonly GraphBytes[]
+  readonly inputs: readonly TensorPlan[]
+  readonly outputs: OutputBinding
+  readonly intraOpThreads: number
+}
+
+export type ToWorker =
+  | { readonly kind: 'score'; readonly id: number; readonly columns: readonly TensorData[]; readonly count: number }
+  /** Finish what was asked before, free the sessions, leave. */
+  | { readonly kind: 'close' }
+
+export type FromWorker =
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'unusable'; readonly code: 'model-load-failed' | 'model-unfit'; readonly detail: string }
+  | { readonly kind: 'scored'; readonly id: number; readonly outputs: Outputs }
+  /** `rowsAtFault`: the model failed on these rows, and another batch may go well */
+  | { readonly kind: 'failed'; readonly id: number; readonly rowsAtFault: boolean; readonly reason: string }
