@@ -1,0 +1,16 @@
+/**
+ * The one door to kafkajs's inner modules. kafkajs 2.2.4 is pinned, has no `exports` map and is no longer released, so its inner modules
+ * hold still; another version is not patched at all, and what needs a patch falls back to the public interface.
+ */
+import { createRequire } from 'node:module'
+
+const require = createRequire(import.meta.url)
+
+/** The release whose inner modules were read. */
+const known = '2.2.4'
+
+export const internalsKnown: boolean = (require('kafkajs/package.json') as { version: string }).version === known
+
+/** The inner module at `path` below kafkajs/src, or undefined for a release that nobody has read. */
+export const internal = <T>(path: string): T | undefined =>
+  internalsKnown ? (require(`kafkajs/src/${path}`) as T) : undefined

@@ -1,0 +1,126 @@
+/**
+ * Reading a topic of one partition from its beginning, for ever: the control topic, the events. Every worker reads all of it, so a
+ * consumer group would be of no use: it would want its own name, an ACL and a clean-up for each reader. Fetched by hand instead, over the
+ * cluster interface that kafkajs gives to partition assigners; nothing is committed and nothing is left behind on the broker.
+ */
+import type { Kafka } from 'kafkajs'
+import { Observable } from 'rxjs'
+import type { SourceRecord } from '../../stages/ports.js'
+import { createBackoff, settles, unless } from './backoff.js'
+import { createCluster, fetchPartition, logEdge } from './cluster.js'
+import { describeKafkaError, kafkaErrorType } from './errors.js'
+
+export type LogEntry =
+  | { readonly type: 'entry'; readonly record: SourceRecord }
+  /** once: everything that was there when the reading began has been emitted; `offset` is the end of the log at that time */
+  | { readonly type: 'caught-up'; readonly offset: number }
+
+export interface ReadLogOptions {
+  /** true by default; false begins at the end, after what is there now */
+  readonly fromBeginning?: boolean
+  readonly maxWaitMs?: number
+  readonly signal?: AbortSignal
+  readonly onState?: (state: 'connecting' | 'running' | 'waiting' | 'stopped', detail: string) => void
+}
+
+/**
+ * Entries in order, without repeats, across broker restarts; a broker that is away or a topic that does not exist is waited for. Ends
+ * only by unsubscribing or by `signal`, which completes it. Errors for refused credentials and missing rights at the first try.
+ */
+export const readLog = (kafka: Kafka, topic: string, options: ReadLogOptions = {}): Observable<LogEntry> =>
+  new Observable((subscriber) => {
+    const stopping = new AbortController()
+    const stop = () => stopping.abort()
+    if (options.signal?.aborted) stop()
+    options.signal?.addEventListener('abort', stop, { once: true })
+    const state: NonNullable<ReadLogOptions['onState']> = (name, detail) => options.onState?.(name, detail)
+    const position: Position = { next: undefined, end: undefined }
+
+    const loop = async () => {
+      const backoff = createBackoff()
+      let everRead = false
+      while (!stopping.signal.aborted) {
+        state('connecting', topic)
+        try {
+          await readSession(
+            kafka,
+            topic,
+            options,
+            position,
+            stopping.signal,
+            (entry) => subscriber.next(entry),
+            () => {
+              if (!everRead) state('running', topic)
+              everRead = true
+              backoff.reset()
+            },
+          )
+        } catch (error) {
+          if (stopping.signal.aborted) break
+          const described = describeKafkaError(error, topic)
+          if (!described.retryable && !everRead) return subscriber.error(described)
+          state('waiting', described.message)
+          await backoff.wait(stopping.signal)
+        }
+      }
+      state('stopped', topic)
+      subscriber.complete()
+    }
+    void loop()
+    return () => {
+      stop()
+      options.signal?.removeEventListener('abort', stop)
+    }
+  })
+
+interface Position {
+  /** the next offset to read; undefined before the first connection */
+  next: number | undefined
+  /** the end that has to be reached to be caught up; undefined once it was */
+  end: number | undefined
+}
+
+/** Reads over one connection until `signal` aborts; rejects when the connection fails. */
+const readSession = async (
+  kafka: Kafka,
+  topic: string,
+  options: ReadLogOptions,
+  position: Position,
+  signal: AbortSignal,
+  emit: (entry: LogEntry) => void,
+  onRead: () => void,
+): Promise<void> => {
+  const cluster = createCluster(kafka)
+  const read = async () => {
+    await cluster.connect()
+    await cluster.addTargetTopic(topic)
+    while (!signal.aborted) {
+      if (position.next === undefined) {
+        const [first, end] = [await logEdge(cluster, topic, 0, 'first'), await logEdge(cluster, topic, 0, 'end')]
+        position.next = options.fromBeginning === false ? end : first
+        position.end = end
+      }
+      if (position.end !== undefined && position.next >= position.end) {
+        emit({ type: 'caught-up', offset: position.end })
+        position.end = undefined
+      }
+      const fetched = await fetchPartition(cluster, topic, 0, position.next, options.maxWaitMs ?? 500)
+      onRead()
+      for (const record of fetched.records) {
+        if (signal.aborted) return
+        position.next = record.offset + 1
+        emit({ type: 'entry', record })
+      }
+      position.next = fetched.next
+    }
+  }
+  try {
+    await unless(read(), signal)
+  } catch (error) {
+    // Expired, or the topic was made anew: whatever is there now is what the log says.
+    if (kafkaErrorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error
+    position.next = undefined
+  } finally {
+    await settles(cluster.disconnect(), 2_000)
+  }
+}

@@ -1,0 +1,223 @@
+/** One membership in the consumer group, from connecting to leaving: what a source restarts when the broker was away. */
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Fetched, SourceRecord, TopicPartition } from '../../stages/ports.js'
+import type { OpenAssignment } from '../assignment.js'
+import { settles, unless } from './backoff.js'
+import { hookedAssigner, type Membership } from './join-hook.js'
+import { recordBytes, toRecord } from './records.js'
+
+export interface MemberOptions {
+  readonly kafka: Kafka
+  readonly groupId: string
+  readonly topic: string
+  readonly fromBeginning: boolean
+  readonly sessionTimeoutMs: number
+  readonly drainTimeoutMs: number
+  readonly fetch: { readonly maxBytesPerPartition: number; readonly maxWaitMs: number }
+  /** records handed on at once, so that one fetch of small records does not take all credits */
+  readonly maxRecordsPerRun: number
+  /** Opens an assignment; called after each join that brought partitions. */
+  readonly assign: (partitions: readonly TopicPartition[], membership: Membership) => OpenAssignment
+  readonly onJoining: () => void
+  readonly onIdle: () => void
+  readonly onLost: (partition: TopicPartition, from: number, to: number) => void
+}
+
+/** One try of a request is enough where the source's own loop waits; here short outages are sat out without leaving the group. */
+const memberRetry = {
+  initialRetryTime: 100,
+  maxRetryTime: 2_000,
+  factor: 0.2,
+  multiplier: 2,
+  retries: 8,
+  restartOnFailure: async () => false,
+}
+
+const disconnectTimeoutMs = 5_000
+
+/** Joins and reads until `signal` aborts, then drains and leaves. Rejects, with nothing left running, when kafkajs gives up. */
+export const runMember = async (options: MemberOptions, signal: AbortSignal): Promise<void> => {
+  const { topic, drainTimeoutMs } = options
+  const heartbeatIntervalMs = Math.max(50, Math.min(1_000, Math.floor(options.sessionTimeoutMs / 6)))
+  let assignment: OpenAssignment | undefined
+  let membership: Membership | undefined
+  /** the next offset of each partition, as the pipe has seen it */
+  let positions = new Map<string, number>()
+  let outOfRange = new Map<string, number>()
+
+  const endAssignment = async () => {
+    const ending = assignment
+    const held = membership
+    if (!ending) return
+    // The broker forgets a member that is silent for the session timeout, and with it the right to commit what drains.
+    const beat = setInterval(() => void held?.heartbeat().catch(() => undefined), heartbeatIntervalMs)
+    try {
+      await ending.close(drainTimeoutMs)
+    } finally {
+      clearInterval(beat)
+    }
+    if (assignment === ending) assignment = undefined
+  }
+
+  const joined = (given: Membership) => {
+    membership = given
+    positions = new Map()
+    outOfRange = new Map()
+    const partitions = given.assigned.flatMap((one) =>
+      one.partitions.map((partition) => ({ topic: one.topic, partition })),
+    )
+    if (signal.aborted) return
+    if (partitions.length === 0) options.onIdle()
+    else assignment = options.assign(partitions, given)
+  }
+
+  const { assigner, hooked } = hookedAssigner({
+    beforeJoin: async () => {
+      options.onJoining()
+      await endAssignment()
+    },
+    joined,
+    position: (_, partition, offset) => {
+      const key = String(partition)
+      const lostFrom = outOfRange.get(key)
+      if (lostFrom !== undefined) {
+        outOfRange.delete(key)
+        options.onLost({ topic, partition }, lostFrom, Number(offset))
+      }
+      if (!positions.has(key)) positions.set(key, Number(offset))
+    },
+    outOfRange: (_, partition, offset) => outOfRange.set(String(partition), Number(offset)),
+  })
+
+  const eachBatch = async ({ batch, resolveOffset, heartbeat }: EachBatchPayload) => {
+    const target = assignment
+    if (!target) return
+    const key = String(batch.partition)
+    const next = Number(batch.lastOffset()) + 1
+    const fresh = batch.messages.map(toRecord)
+    let start = positions.get(key) ?? fresh[0]?.offset ?? next
+    if (Number(batch.firstOffset()) < start && next <= start)
+      throw new Error(`partition ${key} went back behind offset ${start}`)
+    const records = fresh[0] !== undefined && fresh[0].offset < start ? fresh.filter((r) => r.offset >= start) : fresh
+    for (let at = 0; at < records.length; at += options.maxRecordsPerRun) {
+      const run = records.slice(at, at + options.maxRecordsPerRun)
+      const last = run[run.length - 1]!.offset
+      const end = at + run.length === records.length ? next : last + 1
+      const fetched = toFetched(topic, batch.partition, start, end, run)
+      if (!(await pushAlive(target, fetched, heartbeat, heartbeatIntervalMs))) return
+      start = end
+      positions.set(key, end)
+      resolveOffset(String(last))
+    }
+  }
+
+  const consumer = options.kafka.consumer({
+    groupId: options.groupId,
+    partitionAssigners: [assigner],
+    allowAutoTopicCreation: false,
+    sessionTimeout: options.sessionTimeoutMs,
+    rebalanceTimeout: Math.max(60_000, drainTimeoutMs * 2),
+    heartbeatInterval: heartbeatIntervalMs,
+    maxBytesPerPartition: options.fetch.maxBytesPerPartition,
+    maxBytes: Math.max(10 * 1024 * 1024, options.fetch.maxBytesPerPartition),
+    maxWaitTimeInMs: options.fetch.maxWaitMs,
+    metadataMaxAge: 60_000,
+    retry: memberRetry,
+  })
+  if (!hooked) followEvents(consumer, topic, joined, () => void assignment?.close(0))
+
+  const crashed = new Promise<never>((_, reject) => {
+    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+  })
+  crashed.catch(() => undefined)
+  const start = async () => {
+    await consumer.connect()
+    if (signal.aborted) return
+    await consumer.subscribe({ topics: [topic], fromBeginning: options.fromBeginning })
+    if (signal.aborted) return
+    if (!hooked) options.onJoining()
+    // Many at once: each partition waits for credits by itself, and a batch that stands in kafkajs's queue would be of an unknown epoch.
+    await consumer.run({
+      eachBatch,
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: 256,
+    })
+  }
+  const started = start()
+  try {
+    await unless(Promise.race([started, crashed]), signal)
+    await unless(crashed, signal)
+    // Asked to stop. A join under way is waited for: a member that vanishes in the middle of one holds the group up.
+    await settles(Promise.race([started, crashed]), drainTimeoutMs)
+    pauseFetching(consumer, topic)
+    await endAssignment()
+  } finally {
+    // After a crash nothing can be committed any more: there is no point in draining.
+    await assignment?.close(0)
+    await settles(consumer.disconnect(), disconnectTimeoutMs)
+  }
+}
+
+/** Hands the run on; heartbeats while it waits. False when the assignment ended first. Rejects when the heartbeat does. */
+const pushAlive = async (
+  target: OpenAssignment,
+  fetched: Fetched,
+  heartbeat: () => Promise<void>,
+  intervalMs: number,
+): Promise<boolean> => {
+  const cancel = new AbortController()
+  let failure: unknown
+  const beat = setInterval(() => {
+    heartbeat().catch((error) => {
+      failure ??= error
+      cancel.abort()
+    })
+  }, intervalMs)
+  try {
+    const pushed = await target.push(fetched, cancel.signal)
+    if (!pushed && failure !== undefined) throw failure
+    return pushed
+  } finally {
+    clearInterval(beat)
+  }
+}
+
+const toFetched = (
+  topic: string,
+  partition: number,
+  start: number,
+  next: number,
+  records: readonly SourceRecord[],
+): Fetched => {
+  let bytes = 0
+  for (const record of records) bytes += recordBytes(record)
+  return { topic, partition, start, next, records, bytes }
+}
+
+/** While it drains, the fetch loop goes on with nothing to fetch: what it still does is to heartbeat. */
+const pauseFetching = (consumer: Consumer, topic: string) => {
+  try {
+    consumer.pause([{ topic }])
+  } catch {
+    // it has not come to run yet
+  }
+}
+
+/** The public events, for a kafkajs whose inside is not known: no drain before the rejoin, so more is read twice. */
+const followEvents = (
+  consumer: Consumer,
+  topic: string,
+  joined: (membership: Membership) => void,
+  revoked: () => void,
+) => {
+  consumer.on(consumer.events.REBALANCING, revoked)
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    revoked()
+    joined({
+      assigned: [{ topic, partitions: payload.memberAssignment[topic] ?? [] }],
+      heartbeat: async () => undefined,
+      commit: (offsets) => consumer.commitOffsets([...offsets]),
+    })
+  })
+}

@@ -1,0 +1,212 @@
+import kafkajs, { type CompressionTypes, type Kafka, type Producer, type TopicMessages } from 'kafkajs'
+import { MillraceError } from '../../stages/errors.js'
+import type { OutputKind, Publisher } from '../../stages/ports.js'
+import { createBackoff, settles } from './backoff.js'
+import { describeKafkaError, kafkaErrorType } from './errors.js'
+import { type Chunk, createLanes } from './lanes.js'
+
+export interface PublisherOptions {
+  readonly kafka: Kafka
+  readonly topics: Readonly<Record<OutputKind, string>>
+  /** true, the default: a send that is repeated after a lost answer does not appear twice */
+  readonly idempotent?: boolean
+  readonly compression?: CompressionTypes
+  /** `waiting` is said with what is waited for, `running` when it goes on */
+  readonly onState?: (state: 'running' | 'waiting', detail: string) => void
+}
+
+export interface KafkaPublisher extends Publisher {
+  /** Resolves once connected; waits for the broker for ever, or until `close`. */
+  connect(): Promise<void>
+  /** Rejects what is not acknowledged yet (drain first) and disconnects. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Per partition and request. kafkajs copies a partition's messages once per message, so a long request costs the square of its length. */
+const maxRecords = 500
+/** Well below the broker's 1 MiB per batch. */
+const maxBytes = 512 * 1024
+
+/** The broker's books and the producer's do not agree any more: only a new producer, with a new id, goes on. */
+const producerLost = new Set([
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'INVALID_PRODUCER_EPOCH',
+  'PRODUCER_FENCED',
+])
+const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+
+const producerRetry = { initialRetryTime: 50, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 3 }
+
+/**
+ * Sends to the partition that is asked for; resolves when all in-sync replicas have the records. One request is out at a time and takes
+ * along what has gathered meanwhile for every partition: a retry never overtakes, and batches grow with the load. What a person can mend
+ * while it runs (broker away, topic missing, right missing, record larger than the topic takes) is waited for, visibly. `publish` rejects
+ * with `partitions-differ` when an output topic lacks the partition, from then on always; and when the publisher is closed.
+ */
+export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
+  const closing = new AbortController()
+  const backoff = createBackoff(100, 5_000)
+  const lanes = createLanes()
+  const unacknowledged = new Set<(error: unknown) => void>()
+  let limits = { records: maxRecords, bytes: maxBytes }
+  let producer: Producer | undefined
+  let pumping: Promise<void> | undefined
+  let failure: { readonly error: unknown } | undefined
+  let waiting = false
+
+  const connected = async (): Promise<Producer> => {
+    if (producer) return producer
+    const made = createProducer(options)
+    try {
+      await made.connect()
+    } catch (error) {
+      await settles(made.disconnect(), 1_000)
+      throw error
+    }
+    producer = made
+    return made
+  }
+  const dropProducer = async () => {
+    const old = producer
+    producer = undefined
+    if (old) await settles(old.disconnect(), 2_000)
+  }
+
+  const waitOut = async (error: MillraceError) => {
+    waiting = true
+    options.onState?.('waiting', error.message)
+    await backoff.wait(closing.signal)
+  }
+  const wentWell = () => {
+    backoff.reset()
+    if (waiting) options.onState?.('running', 'publishing again')
+    waiting = false
+  }
+  const fail = (error: unknown) => {
+    failure ??= { error }
+    lanes.clear()
+    for (const reject of unacknowledged) reject(failure.error)
+    unacknowledged.clear()
+  }
+
+  const send = async (chunks: readonly Chunk[]): Promise<void> => {
+    const { compression } = options
+    const sent = await (await connected()).sendBatch({ topicMessages: toMessages(chunks), acks: -1, compression })
+    // kafkajs leaves out, without a word, what is meant for a partition that its metadata does not have.
+    const reached = new Set(sent.map(({ topicName, partition }) => `${topicName}/${partition}`))
+    const lacking = chunks.find(({ topic, partition }) => !reached.has(`${topic}/${partition}`))
+    if (lacking) throw new MillraceError('partitions-differ', `${lacking.topic} has no partition ${lacking.partition}`)
+  }
+
+  /** The same chunks until they are through: the broker knows a repeated batch only if it is the same. False: cut them anew. */
+  const sendUntilDone = async (chunks: readonly Chunk[]): Promise<boolean> => {
+    let partitionLacked = false
+    while (!closing.signal.aborted) {
+      try {
+        await send(chunks)
+        return true
+      } catch (error) {
+        const type = kafkaErrorType(error) ?? ''
+        const described = describeKafkaError(error)
+        if (described.code === 'partitions-differ') {
+          if (partitionLacked) throw described
+          // Once more with fresh metadata: the partition may be new.
+          partitionLacked = true
+          await dropProducer()
+        } else if (tooLarge.has(type)) {
+          await dropProducer()
+          const several = chunks.filter(({ records }) => records.length > 1)
+          if (several.length > 0) {
+            limits = { ...limits, bytes: Math.floor(Math.max(...several.map(({ bytes }) => bytes)) / 2) }
+            return false
+          }
+          await waitOut(tooLargeError(chunks))
+        } else {
+          if (producerLost.has(type)) await dropProducer()
+          await waitOut(described)
+        }
+      }
+    }
+    return false
+  }
+
+  const pump = async () => {
+    try {
+      while (lanes.size > 0 && !closing.signal.aborted) {
+        const chunks = lanes.front(limits)
+        if (!(await sendUntilDone(chunks))) continue
+        wentWell()
+        for (const chunk of chunks) lanes.settle(chunk)
+      }
+    } catch (error) {
+      fail(error)
+    } finally {
+      pumping = undefined
+    }
+  }
+
+  return {
+    connect: async () => {
+      while (!closing.signal.aborted) {
+        try {
+          await connected()
+          return wentWell()
+        } catch (error) {
+          await waitOut(describeKafkaError(error))
+        }
+      }
+    },
+    publish: (outgoing) =>
+      new Promise((resolve, reject) => {
+        if (failure) return reject(failure.error)
+        const wanted = outgoing.filter(({ records }) => records.length > 0)
+        if (wanted.length === 0) return resolve()
+        let left = wanted.length
+        unacknowledged.add(reject)
+        const acknowledge = () => {
+          left -= 1
+          if (left > 0) return
+          unacknowledged.delete(reject)
+          resolve()
+        }
+        for (const { kind, partition, records } of wanted)
+          lanes.add(options.topics[kind], partition, records, acknowledge)
+        // In a microtask, so that what is published in the same turn shares a request.
+        pumping ??= Promise.resolve().then(pump)
+      }),
+    close: async () => {
+      closing.abort()
+      fail(new MillraceError('timed-out', 'the publisher was closed before the broker had acknowledged'))
+      await pumping
+      await dropProducer()
+    },
+  }
+}
+
+const createProducer = ({ kafka, idempotent }: PublisherOptions): Producer =>
+  kafka.producer({
+    idempotent: idempotent ?? true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    metadataMaxAge: 60_000,
+    retry: producerRetry,
+  })
+
+const toMessages = (chunks: readonly Chunk[]): TopicMessages[] => {
+  const topics = new Map<string, TopicMessages['messages']>()
+  for (const { topic, partition, records } of chunks) {
+    const messages = topics.get(topic) ?? []
+    topics.set(topic, messages)
+    for (const { key, value, headers, timestamp } of records)
+      messages.push({ key, value, headers, partition, timestamp: String(timestamp) })
+  }
+  return [...topics].map(([topic, messages]) => ({ topic, messages }))
+}
+
+const tooLargeError = (chunks: readonly Chunk[]) => {
+  const { topic, bytes } = chunks.reduce((one, other) => (one.bytes >= other.bytes ? one : other))
+  return new MillraceError('config-invalid', `${topic} takes no record of ${bytes} bytes: raise its max.message.bytes`)
+}

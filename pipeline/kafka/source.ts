@@ -1,0 +1,155 @@
+import type { Kafka } from 'kafkajs'
+import { Observable, type Subscriber } from 'rxjs'
+import type { Assignment, Covered, Source, TopicPartition } from '../../stages/ports.js'
+import { type OpenAssignment, openAssignment } from '../assignment.js'
+import { createBackoff } from './backoff.js'
+import { describeKafkaError, kafkaErrorType } from './errors.js'
+import type { Membership } from './join-hook.js'
+import { runMember } from './member.js'
+
+export type SourceState = 'connecting' | 'joining' | 'running' | 'waiting' | 'stopped'
+
+export interface KafkaSourceOptions {
+  /** a client of its own: see `createKafka` */
+  readonly kafka: Kafka
+  readonly groupId: string
+  readonly topic: string
+  /** where to begin without a committed offset; true by default */
+  readonly fromBeginning?: boolean
+  readonly sessionTimeoutMs: number
+  /** how long a revoked or stopping pipe may finish; heartbeats go on meanwhile, so it may exceed the session timeout */
+  readonly drainTimeoutMs: number
+  readonly fetch: { readonly maxBytesPerPartition: number; readonly maxWaitMs: number }
+  /** records handed on at once; 2,048 by default */
+  readonly maxRecordsPerRun?: number
+  /** Awaited after an assignment, before its first record is handed on. Waits out infrastructure itself: a rejection ends the source. */
+  readonly beforeRecords?: (partitions: readonly TopicPartition[]) => Promise<void>
+  /** `waiting` is said with what is waited for; `running` also with what was lost to retention. */
+  readonly onState?: (state: SourceState, detail: string) => void
+}
+
+/** The group has gone on without this member: whoever owns the partitions now reads the records again. */
+const lostMembership = new Set([
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'REBALANCE_IN_PROGRESS',
+  'FENCED_INSTANCE_ID',
+])
+const hopeless = new Set(['credentials-refused', 'not-authorized', 'config-invalid'])
+
+/**
+ * The consumer group as a `Source`. A broker that is away and a topic that does not exist are waited for, for ever and visibly
+ * (`onState`); refused credentials and settings the broker does not take error the observable when the group was never joined.
+ */
+export const createKafkaSource = (options: KafkaSourceOptions): Source => {
+  let epoch = 0
+  let running: { stop(): Promise<void> } | undefined
+  return {
+    open: <T>(pipe: (assignment: Assignment) => Observable<T>) =>
+      new Observable<T>((subscriber) => {
+        if (running) throw new Error('the source is open already')
+        const opened = openSource(options, pipe, subscriber, () => ++epoch)
+        running = opened
+        void opened.finished.then(() => {
+          running = undefined
+        })
+        return () => void opened.stop()
+      }),
+    stop: async () => running?.stop(),
+  }
+}
+
+const openSource = <T>(
+  options: KafkaSourceOptions,
+  pipe: (assignment: Assignment) => Observable<T>,
+  subscriber: Subscriber<T>,
+  nextEpoch: () => number,
+) => {
+  const stopping = new AbortController()
+  const backoff = createBackoff()
+  const state = (name: SourceState, detail: string) => options.onState?.(name, detail)
+  let everJoined = false
+  let failure: { readonly error: unknown } | undefined
+  const fail = (error: unknown) => {
+    failure ??= { error }
+    stopping.abort()
+  }
+
+  const assign = (partitions: readonly TopicPartition[], membership: Membership): OpenAssignment => {
+    everJoined = true
+    backoff.reset()
+    const epoch = nextEpoch()
+    const ready = (options.beforeRecords?.(partitions) ?? Promise.resolve()).then(() =>
+      state('running', `epoch ${epoch}: ${options.topic} ${partitions.map((one) => one.partition).join(', ')}`),
+    )
+    ready.catch(fail)
+    return openAssignment({
+      epoch,
+      partitions,
+      pipe,
+      ready,
+      commit: (offsets, ended) => commit(membership, offsets, ended),
+      onValue: (value) => subscriber.next(value),
+      onError: fail,
+    })
+  }
+
+  const loop = async () => {
+    while (!stopping.signal.aborted) {
+      state('connecting', options.topic)
+      try {
+        await runMember(
+          {
+            ...options,
+            fromBeginning: options.fromBeginning ?? true,
+            maxRecordsPerRun: options.maxRecordsPerRun ?? 2_048,
+            assign,
+            onJoining: () => state('joining', options.groupId),
+            onIdle: () => state('running', `no partitions of ${options.topic}: more members than partitions`),
+            onLost: ({ topic, partition }, from, to) =>
+              state('running', `${topic} ${partition}: offset ${from} is gone, going on at ${to}: ${lost(from, to)}`),
+          },
+          stopping.signal,
+        )
+      } catch (error) {
+        if (stopping.signal.aborted) break
+        const described = describeKafkaError(error, options.topic)
+        if (hopeless.has(described.code) && !everJoined) fail(described)
+        else {
+          state('waiting', described.message)
+          await backoff.wait(stopping.signal)
+        }
+      }
+    }
+    state('stopped', options.topic)
+    if (failure) subscriber.error(failure.error)
+    else subscriber.complete()
+  }
+
+  const finished = loop()
+  return {
+    finished,
+    stop: () => {
+      stopping.abort()
+      return finished
+    },
+  }
+}
+
+const lost = (from: number, to: number) =>
+  to >= from ? `${to - from} offsets lost to retention` : 'the log is shorter than the committed offset'
+
+/** Until the broker has them, or the assignment has ended. */
+const commit = async (membership: Membership, offsets: readonly Covered[], ended: AbortSignal): Promise<void> => {
+  const backoff = createBackoff(50, 2_000)
+  const requests = offsets.map(({ topic, partition, next }) => ({ topic, partition, offset: String(next) }))
+  while (!ended.aborted) {
+    try {
+      return await membership.commit(requests)
+    } catch (error) {
+      const type = kafkaErrorType(error)
+      if (type !== undefined && lostMembership.has(type)) return
+      await backoff.wait(ended)
+    }
+  }
+}
