@@ -55,19 +55,20 @@ export async function readArchive(path: string, limits: ArchiveLimits = archiveL
     await pipeline(createReadStream(path), createGunzip(), async (chunks: AsyncIterable<Buffer>) => {
       for await (const chunk of chunks) {
         // The parser would unpack a second layer of compression by itself, past the count below.
-        if (unpacked === 0 && isGzip(chunk)) throw refuse('compressed twice')
+        if (unpacked === 0 && isGzip(chunk)) failure = refuse('compressed twice')
         unpacked += chunk.length
-        if (unpacked > limits.unpackedBytes) throw refuse(`unpacks to more than ${limits.unpackedBytes} bytes`)
-        parser.write(chunk)
-        if (failure) throw failure
+        if (unpacked > limits.unpackedBytes) failure ??= refuse(`unpacks to more than ${limits.unpackedBytes} bytes`)
+        if (!failure) parser.write(chunk)
+        if (failure) return
       }
       parser.end()
     })
   } catch (cause) {
-    if (cause instanceof MillraceError) throw cause
-    if (/^Z_|^ERR_/.test((cause as NodeJS.ErrnoException).code ?? ''))
-      throw refuse(`not a .tar.gz: ${(cause as Error).message}`, cause)
-    throw cause
+    // Leaving the loop early aborts the streams; that is not the reason.
+    if (!failure) {
+      if (!/^(Z_|ERR_)/.test((cause as NodeJS.ErrnoException).code ?? '')) throw cause
+      failure = refuse(`not a .tar.gz: ${(cause as Error).message}`, cause)
+    }
   }
   if (failure) throw failure
   return files

@@ -94,7 +94,12 @@ const draft = z.strictObject({
 const files = z.partialRecord(
   z.enum(listedFiles),
   z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest in lower-case hex'),
-  'an object of file name to SHA-256 digest (`millrace bundle pack` fills it in)',
+  {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `a bundle has no file ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
+        : 'an object of file name to SHA-256 digest (`millrace bundle pack` fills it in)',
+  },
 )
 
 /** One input tensor as the manifest states it; `shape` is that of a row, without the batch dimension. */
