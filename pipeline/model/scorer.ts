@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { InferenceError, type Outputs, type Rows, type Scorer, type ScoringPlan } from '../../stages/ports.js'
+import type { Bundle } from './bundle.js'
 import { type Answer, type InferenceThread, startInferenceThread, workerEntry } from './inference-thread.js'
 import type { OutputBinding } from './outputs.js'
 import { graphFiles } from './session-chain.js'
@@ -7,12 +8,8 @@ import { holds } from './tensors.js'
 import type { InferenceJob } from './worker-messages.js'
 
 /** What a scorer needs of a bundle. */
-export interface ScorableBundle {
-  /** name@version */
-  readonly ref: string
-  readonly manifest: { readonly outputs: OutputBinding }
-  readonly plan: ScoringPlan
-  readonly files: ReadonlyMap<string, Uint8Array>
+export interface ScorableBundle extends Pick<Bundle, 'ref' | 'plan' | 'files'> {
+  readonly manifest: Pick<Bundle['manifest'], 'outputs'>
 }
 
 export interface ScorerOptions {
@@ -144,7 +141,7 @@ function jobOf(bundle: ScorableBundle, intraOpThreads: number): InferenceJob {
   return {
     graphs,
     inputs: bundle.plan.inputs,
-    outputs: { label, scores, values: values ?? {}, labels },
+    outputs: { label, scores, values, labels },
     intraOpThreads,
   }
 }
