@@ -91,14 +91,18 @@ const draft = z.strictObject({
   files: z.unknown().optional(),
 })
 
-const files = z.partialRecord(
-  z.enum(listedFiles),
-  z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest in lower-case hex'),
+const digest = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest in lower-case hex')
+  .optional()
+
+const files = z.strictObject(
+  Object.fromEntries(listedFiles.map((name) => [name, digest])) as Record<ListedFile, typeof digest>,
   {
     error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? `a bundle has no file ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
-        : 'an object of file name to SHA-256 digest (`millrace bundle pack` fills it in)',
+      issue.code === 'invalid_type'
+        ? 'an object of file name to SHA-256 digest (`millrace bundle pack` fills it in)'
+        : undefined,
   },
 )
 
