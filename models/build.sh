@@ -1,0 +1,22 @@
+#!/bin/sh
+# Trains the example models, exports them and packs them. Writes data/, bundles/ and accuracy.json beside itself, and prints the accuracies.
+# Needs Python 3.11 and the project's own dependencies (npm ci).
+set -eu
+cd "$(dirname "$0")"
+
+python=${PYTHON:-python3.11}
+command -v "$python" >/dev/null || {
+  echo "models/build.sh: $python is not installed; install Python 3.11, or name one in PYTHON" >&2
+  exit 1
+}
+
+# One thread, so that sums are added up in one order and the same machine trains the same model every time.
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+
+[ -x .venv/bin/python ] || "$python" -m venv .venv
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+
+rm -rf build bundles
+(cd .. && npm run --silent build)
+.venv/bin/python -m recipe
+node pack.mjs build bundles

@@ -1,0 +1,5 @@
+from pathlib import Path
+
+MODELS = Path(__file__).resolve().parent.parent
+DATA = MODELS / "data"
+BUILD = MODELS / "build"
