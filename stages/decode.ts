@@ -56,9 +56,7 @@ export function decode({
 
     async function settle(run: Run, decoding: Promise<DecodedRows>): Promise<void> {
       try {
-        const decoded = await decoding
-        if (downstream.closed) return
-        emit(run, decoded)
+        emit(run, await decoding)
         busy = false
         drain()
       } catch (error) {

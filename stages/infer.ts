@@ -58,12 +58,12 @@ export function infer({ concurrency, scheduler = asyncScheduler }: InferOptions)
     }
 
     function advance(): void {
-      while (running < concurrency && started < slots.length && !downstream.closed) {
+      while (running < concurrency && started < slots.length) {
         const slot = slots[started++]!
         if (slot.batch.rows > 0) void score(slot)
         else slot.scored = withOutputs(slot.batch, { outputs: noOutputs(0), failed: new Map() })
       }
-      for (let scored = slots[0]?.scored; scored && !downstream.closed; scored = slots[0]?.scored) {
+      for (let scored = slots[0]?.scored; scored; scored = slots[0]?.scored) {
         slots.shift()
         started--
         downstream.next(scored)
@@ -81,6 +81,7 @@ export function infer({ concurrency, scheduler = asyncScheduler }: InferOptions)
         advance()
       },
       teardown() {
+        // What is under way settles into nothing.
         slots.length = started = 0
       },
     }

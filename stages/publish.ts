@@ -35,7 +35,7 @@ export function publish({ publisher, maxRecords = 16_384 }: PublishOptions): Ope
     async function run(): Promise<void> {
       busy = true
       try {
-        while (waiting.length > 0 && !downstream.closed) {
+        while (waiting.length > 0) {
           const call = takeCall()
           const outgoing = mergeOutgoing(call)
           // A gap in the offsets leaves nothing to publish, only coverage to hand on.

@@ -83,4 +83,9 @@ describe('commit', () => {
     expect(seen.map(({ frame }) => frame)).toEqual([1, 2])
     expect([commits, left]).toEqual([[], 0])
   })
+
+  it('plans no further commit when it is unsubscribed while one is under way', async () => {
+    const { commits, left } = await run('-a-----b----|', { ms: 4, unsubscribeAt: 8 })
+    expect([commits, left]).toEqual([['6| 0: 10-12'], 0])
+  })
 })

@@ -1,4 +1,4 @@
-import { from, lastValueFrom, toArray } from 'rxjs'
+import { from, lastValueFrom, take, toArray } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
 import { createLeases } from '../../stages/leases.js'
@@ -146,5 +146,18 @@ describe('microBatch', () => {
       running.unsubscribe()
       expect(scheduler.actions).toHaveLength(0)
     })
+  })
+
+  it.each([
+    ['while it splits', [decoded(fetched(0, 0, [0, 1, 2, 3, 4, 5, 6]), one)]],
+    ['by a change of generation', [values.a!, decoded(fetched(0, 2, [], 9), two)]],
+  ])('takes no lease and arms no timer once unsubscribed %s', (_when, parts) => {
+    const scheduler = new TestScheduler(() => {})
+    const leases = createLeases()
+    from(parts)
+      .pipe(microBatch({ ...roomy, maxRecords: 3, leases, scheduler }), take(1))
+      .subscribe()
+    expect(scheduler.actions).toHaveLength(0)
+    expect(leases.held).toBeLessThanOrEqual(1)
   })
 })
