@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from .accuracy import measure
 from .bundle_folder import golden_cases, write_bundle
 from .graphs import answer, export
-from .held_out import SEED, fingerprint, split
+from .held_out import SEED, sides, split
 from .json_files import write_json
 from .paths import DATA
 
@@ -34,7 +34,7 @@ def text(name):
 
 
 def build() -> tuple[dict, dict]:
-    """Returns accuracies by bundle, and the fingerprint of every row that was trained on, by its id."""
+    """Returns accuracies by bundle, and which rows were trained on and which are streamed."""
     data = load_breast_cancer()
     names = [name.replace(" ", "_") for name in data.feature_names]
     diagnoses = data.target_names[data.target].astype(str)
@@ -57,7 +57,7 @@ def build() -> tuple[dict, dict]:
         write_bundle(ref, {"model.onnx": graph}, inputs, outputs, schema(*map(double, used)), golden)
         answers = answer([graph], feeds(features[rows.stream]))
         accuracies[ref] = measure(answers, list(diagnoses[rows.stream]), len(rows.train))
-    return accuracies, {biopsy_id(row): fingerprint(data.data[row]) for row in sorted(rows.train)}
+    return accuracies, sides(rows, biopsy_id, data.data)
 
 
 def logistic_regression(names, features, diagnoses):

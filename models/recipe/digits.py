@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from .accuracy import measure
 from .bundle_folder import golden_cases, write_bundle
 from .graphs import answer, export
-from .held_out import SEED, fingerprint, split
+from .held_out import SEED, sides, split
 from .json_files import write_json, write_json_lines
 from .paths import DATA
 
@@ -28,7 +28,7 @@ def schema(*fields):
 
 
 def build() -> tuple[dict, dict]:
-    """Returns accuracies by bundle, and the fingerprint of every row that was trained on, by its id."""
+    """Returns accuracies by bundle, and which rows were trained on and which are streamed."""
     scans, digits = load_digits(return_X_y=True)
     scans = scans.astype(np.float32)
     rows = split(digits)
@@ -49,7 +49,7 @@ def build() -> tuple[dict, dict]:
         write_bundle(ref, graphs, inputs, outputs, schema(PIXELS), golden)
         answers = answer(ordered, {graph_input: scans[rows.stream]})
         accuracies[ref] = measure(answers, [str(digit) for digit in digits[rows.stream]], len(learnt))
-    return accuracies, {scan_id(row): fingerprint(scans[row]) for row in sorted(rows.train)}
+    return accuracies, sides(rows, scan_id, scans)
 
 
 def logistic_regression(scans, digits):

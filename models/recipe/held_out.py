@@ -28,3 +28,12 @@ def split(target) -> Split:
 def fingerprint(features) -> str:
     """Of what a row says, not of where it stood: the same row twice in a data set has one fingerprint."""
     return hashlib.sha256(" ".join(repr(float(value)) for value in features).encode()).hexdigest()[:16]
+
+
+def sides(rows: Split, row_id, features) -> dict[str, dict[str, str]]:
+    """The fingerprint of every row by its id, for whoever wants to check that no row is on both sides."""
+
+    def fingerprints(side):
+        return {row_id(row): fingerprint(features[row]) for row in sorted(side)}
+
+    return {"trainedOn": fingerprints(rows.train), "streamed": fingerprints(rows.stream)}
