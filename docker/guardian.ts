@@ -63,7 +63,7 @@ export async function spawnGuarded(options: GuardedOptions): Promise<GuardedProc
   const log = await open(options.logFile, 'a')
   try {
     const guardian = spawn(
-      'sh',
+      '/bin/sh',
       ['-c', guardianScript, 'guardian', String(options.graceSeconds), options.command, ...options.arguments],
       {
         cwd: options.directory,

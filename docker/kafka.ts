@@ -10,7 +10,7 @@ import { loopback } from './ports.js'
 export interface KafkaOptions {
   readonly java: string
   /** folder with the jars */
-  readonly jars: string
+  readonly application: string
   readonly dataDirectory: string
   readonly port: number
   readonly controllerPort: number
@@ -103,7 +103,13 @@ async function format(options: KafkaOptions, signal: AbortSignal): Promise<void>
 function run(options: KafkaOptions, flags: readonly string[], program: readonly string[]): Promise<GuardedProcess> {
   return spawnGuarded({
     command: options.java,
-    arguments: [...flags, '-Dlog4j2.configurationFile=log4j2.properties', '-cp', `${options.jars}/*`, ...program],
+    arguments: [
+      ...flags,
+      '-Dlog4j2.configurationFile=log4j2.properties',
+      '-cp',
+      `${options.application}/*`,
+      ...program,
+    ],
     directory: options.dataDirectory,
     logFile: options.logFile,
     graceSeconds: 10,

@@ -59,6 +59,7 @@ async function launchOnce(options: LaunchOptions): Promise<Launched> {
   const brokers = `${loopback}:${kafkaPort}`
   const registry = registryUrl(registryPort)
   const logFile = (name: Service) => join(dataDirectory, `${name}.log`)
+  const files = (name: Service) => ({ application: artifacts[name], logFile: logFile(name) })
   const common = { java, dataDirectory, environment }
 
   const abort = new AbortController()
@@ -71,50 +72,41 @@ async function launchOnce(options: LaunchOptions): Promise<Launched> {
     recorded = recorded.then(() => writeState(dataDirectory, { ready, brokers, registry, processes }))
     return recorded
   }
-  const bringUp = async (name: Service, start: () => Promise<GuardedProcess>, answers: () => Promise<boolean>) => {
+  const services = {
+    kafka: {
+      start: () => startKafka({ ...common, ...files('kafka'), port: kafkaPort, controllerPort }, signal),
+      answers: () => kafkaAnswers(brokers),
+    },
+    registry: {
+      start: () => startRegistry({ ...common, ...files('registry'), port: registryPort }),
+      answers: () => registryAnswers(registry),
+    },
+  }
+  const bringUp = async (name: Service) => {
     try {
       await keepLog(logFile(name))
-      const child = await start()
+      const child = await services[name].start()
       running[name] = child
       await record(false)
-      await untilReady(name, child, logFile(name), answers, signal)
+      await untilReady(name, child, logFile(name), services[name].answers, signal)
     } catch (error) {
       abort.abort(error)
-      throw error
     }
   }
 
   const began = performance.now()
   onProgress(`starting Kafka on ${brokers} and the schema registry on ${registry}`)
-  const results = await Promise.allSettled([
-    bringUp(
-      'kafka',
-      () =>
-        startKafka(
-          { ...common, jars: artifacts.kafka, port: kafkaPort, controllerPort, logFile: logFile('kafka') },
-          signal,
-        ),
-      () => kafkaAnswers(brokers),
-    ),
-    bringUp(
-      'registry',
-      () =>
-        startRegistry({
-          ...common,
-          application: artifacts.registry,
-          port: registryPort,
-          logFile: logFile('registry'),
-        }),
-      () => registryAnswers(registry),
-    ),
-  ])
+  // Whichever fails first aborts the other; both have come to rest before anything is stopped.
+  await Promise.all([bringUp('kafka'), bringUp('registry')])
   const children = Object.values(running)
-  if (results.some((result) => result.status === 'rejected')) {
+  try {
+    signal.throwIfAborted()
+    await record(true)
+  } catch (error) {
     await Promise.all(children.map((child) => child.stop()))
     await removeState(dataDirectory)
-    signal.throwIfAborted()
+    throw error
   }
-  await record(true)
   onProgress(`ready after ${((performance.now() - began) / 1000).toFixed(1)} s`)
 
   let stopping = false

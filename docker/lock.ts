@@ -32,25 +32,30 @@ export async function tryLock(path: string): Promise<Lock | Held> {
       const held = await read(path)
       if (!held) continue
       if (held.holder && (await isAlive(held.holder))) return { holder: held.holder }
-      await removeStale(path, held.text)
+      if (await takeOver(path, held.text, draft)) return { release: () => release(path, token) }
     }
   } finally {
     await rm(draft, { force: true })
   }
 }
 
-/** Moves the stale file aside rather than deleting it: if another process replaced it in between, it is put back. */
-async function removeStale(path: string, staleText: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if (code(error) === 'ENOENT') return
-    throw error
+/**
+ * Puts the draft in the place of a stale lock. Who may do that is itself decided by a lock, held for a moment: else two
+ * that saw the same stale file would each replace it, the second one the fresh lock of the first.
+ */
+async function takeOver(path: string, staleText: string, draft: string): Promise<boolean> {
+  const right = await tryLock(`${path}.takeover`)
+  if (!('release' in right)) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    return false
   }
-  const text = await readFile(aside, 'utf8')
-  if (text !== staleText) await linked(aside, path)
-  await rm(aside, { force: true })
+  try {
+    if ((await read(path))?.text !== staleText) return false
+    await rename(draft, path)
+    return true
+  } finally {
+    await right.release()
+  }
 }
 
 async function release(path: string, token: string): Promise<void> {
