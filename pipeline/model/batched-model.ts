@@ -1,3 +1,4 @@
+import type { Tensor } from 'onnxruntime-node'
 import { InferenceError, type Outputs, type TensorData, type TensorPlan } from '../../stages/ports.js'
 import { UnfitError } from './chain.js'
 import { interpretOutputs, type OutputBinding, type RowTensor } from './outputs.js'
@@ -6,98 +7,100 @@ import { type NumericData, sampleColumn, takeRows } from './tensors.js'
 
 /**
  * A chain of sessions that takes any number of rows, whatever batch its graphs were exported with. Which batch they really take is found
- * out by the warm-up (`probe`): a declared one is kept to, its last run padded with copies of the last row; where none is declared but a run of
- * two rows fails or does not answer row by row, rows go one at a time.
+ * out on a row: a declared one is kept to, its last run padded with copies of the last row; where none is declared but a run of two rows fails
+ * or does not answer row by row, rows go one at a time.
  */
 export class BatchedModel {
-  private constructor(
+  /** rows per run; Infinity when the model takes any number; undefined until a row has shown it */
+  private batch: number | undefined
+
+  constructor(
     private readonly chain: SessionChain,
     private readonly inputs: readonly TensorPlan[],
     private readonly binding: OutputBinding,
-    /** rows per run; Infinity when the model takes any number */
-    readonly batch: number,
   ) {}
 
   /**
-   * Warms the chain up with rows of zeros (or the bundle's defaults) and, when it does not take these, of ones. Throws `UnfitError` when no
-   * batch size works.
+   * Runs a row of zeros (or of the bundle's defaults) or, when the model does not take that, of ones. A model that takes neither is not
+   * refused: an encoder of categories may know neither. Its batch is then found out on the first rows that come. Throws `UnfitError` when
+   * the model does not do what the bundle says.
    */
-  static async probe(
-    chain: SessionChain,
-    inputs: readonly TensorPlan[],
-    binding: OutputBinding,
-  ): Promise<BatchedModel> {
-    const declared = chain.declaredBatches
-    const candidates = declared.length > 0 ? declared : [Number.POSITIVE_INFINITY, 1]
-    let first: unknown
+  async warmUp(): Promise<void> {
     for (const filler of [0, 1] as const) {
-      for (const batch of candidates) {
-        const model = new BatchedModel(chain, inputs, binding, batch)
-        try {
-          // One row and two: an output without a batch dimension may have the size of one of them by chance, never of both.
-          for (const rows of batch === Number.POSITIVE_INFINITY ? [1, 2] : [batch]) await model.tryRows(rows, filler)
-          return model
-        } catch (error) {
-          if (!(error instanceof InferenceError || error instanceof UnfitError)) throw error
-          first ??= error
-        }
+      try {
+        this.batch = await this.findBatch(this.inputs.map((input) => sampleColumn(input, filler)))
+        return
+      } catch (error) {
+        if (!(error instanceof InferenceError)) throw error
       }
     }
-    throw first instanceof UnfitError
-      ? first
-      : new UnfitError(`it fails on a row of zeros: ${(first as Error).message}`)
-  }
-
-  private async tryRows(rows: number, filler: 0 | 1): Promise<void> {
-    const columns = this.inputs.map((input) => sampleColumn(input, rows, filler))
-    const tensors = await this.run(columns, rows)
-    if (this.batch === Number.POSITIVE_INFINITY) {
-      for (const [name, tensor] of tensors) requireBatchDimension(name, tensor.dims, rows)
-    }
-    interpretOutputs(this.binding, rowTensors(tensors, rows), rows)
-  }
-
-  private run(columns: readonly TensorData[], rows: number) {
-    return this.chain.run(columns, rows)
   }
 
   /** Throws `InferenceError` when the model fails on these rows or its outputs cannot be told apart by row. */
   async score(columns: readonly TensorData[], count: number): Promise<Outputs> {
+    this.batch ??= await this.findBatch(this.takeRows(columns, 0, 1, 1))
     const size = Math.min(this.batch, count)
-    const runs: { tensors: Map<string, RowTensor>; count: number }[] = []
+    const runs: Run[] = []
     for (let first = 0; first < count; first += size) {
       const taken = Math.min(size, count - first)
       const padded = this.batch === Number.POSITIVE_INFINITY ? taken : this.batch
-      const part = columns.map((column, i) =>
-        takeRows(column, (this.inputs[i] as TensorPlan).width, first, taken, padded),
-      )
-      runs.push({ tensors: rowTensors(await this.run(part, padded), padded), count: taken })
+      const tensors = await this.chain.run(this.takeRows(columns, first, taken, padded), padded)
+      runs.push({ tensors: rowTensors(tensors, padded), count: taken })
     }
     return interpretOutputs(this.binding, joinRuns(runs, count), count)
   }
+
+  /** The first batch size that works for copies of one row. Throws what went wrong, an `InferenceError` first: the row may be to blame. */
+  private async findBatch(row: readonly TensorData[]): Promise<number> {
+    const declared = this.chain.declaredBatches
+    const failures: unknown[] = []
+    for (const batch of declared.length > 0 ? declared : [Number.POSITIVE_INFINITY, 1]) {
+      try {
+        // One row and two: an output without a batch dimension may have the size of one of them by chance, never of both.
+        for (const rows of batch === Number.POSITIVE_INFINITY ? [1, 2] : [batch]) await this.tryRows(row, rows, batch)
+        return batch
+      } catch (error) {
+        if (!(error instanceof InferenceError || error instanceof UnfitError)) throw error
+        failures.push(error)
+      }
+    }
+    throw failures.find((error) => error instanceof InferenceError) ?? failures[0]
+  }
+
+  private async tryRows(row: readonly TensorData[], rows: number, batch: number): Promise<void> {
+    const tensors = await this.chain.run(this.takeRows(row, 0, 1, rows), rows)
+    for (const [name, { dims }] of tensors) {
+      if (batch !== 1 && dims[0] !== rows) throw new UnfitError(unlikeRows(name, dims, rows))
+    }
+    interpretOutputs(this.binding, rowTensors(tensors, rows), rows)
+  }
+
+  private takeRows(columns: readonly TensorData[], first: number, count: number, padTo: number): TensorData[] {
+    return columns.map((column, i) => takeRows(column, (this.inputs[i] as TensorPlan).width, first, count, padTo))
+  }
 }
 
-function requireBatchDimension(name: string, dims: readonly number[], rows: number): void {
-  if (dims[0] === rows) return
-  throw new UnfitError(`for ${rows} row(s) the output '${name}' has the shape [${dims.join(', ')}]`)
+interface Run {
+  readonly tensors: ReadonlyMap<string, RowTensor>
+  /** rows that were asked for, without padding */
+  readonly count: number
 }
 
-function rowTensors(tensors: Awaited<ReturnType<SessionChain['run']>>, rows: number): Map<string, RowTensor> {
+const unlikeRows = (name: string, dims: readonly number[], rows: number): string =>
+  `for ${rows} row${rows === 1 ? '' : 's'} the output '${name}' has the shape [${dims.join(', ')}]`
+
+function rowTensors(tensors: ReadonlyMap<string, Tensor>, rows: number): Map<string, RowTensor> {
   const result = new Map<string, RowTensor>()
   for (const [name, tensor] of tensors) {
     const said = perRow(tensor, rows)
-    if (!said)
-      throw new InferenceError(`for ${rows} rows the output '${name}' has the shape [${tensor.dims.join(', ')}]`)
+    if (!said) throw new InferenceError(unlikeRows(name, tensor.dims, rows))
     result.set(name, said)
   }
   return result
 }
 
 /** The outputs of consecutive runs as if they were one; what was said of padding is left out. */
-function joinRuns(
-  runs: readonly { readonly tensors: ReadonlyMap<string, RowTensor>; readonly count: number }[],
-  count: number,
-): ReadonlyMap<string, RowTensor> {
+function joinRuns(runs: readonly Run[], count: number): ReadonlyMap<string, RowTensor> {
   const [only] = runs
   if (!only) return new Map()
   const joined = new Map<string, RowTensor>()

@@ -21,7 +21,8 @@ let model: BatchedModel | undefined
 async function load(): Promise<void> {
   try {
     chain = await SessionChain.load(job.graphs, job.inputs, tensorsOf(job.outputs), job.intraOpThreads)
-    model = await BatchedModel.probe(chain, job.inputs, job.outputs)
+    model = new BatchedModel(chain, job.inputs, job.outputs)
+    await model.warmUp()
     post({ kind: 'loaded' })
   } catch (error) {
     const code = error instanceof UnfitError ? 'model-unfit' : 'model-load-failed'

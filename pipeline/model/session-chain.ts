@@ -66,7 +66,7 @@ export class SessionChain {
 
   /**
    * Runs all graphs on `rows` rows. The result is by tensor name, as ONNX Runtime gives it: what its dimensions mean is `perRow`'s to say.
-   * Throws `InferenceError` when ONNX Runtime fails.
+   * Throws `InferenceError` when ONNX Runtime fails, `UnfitError` when it does not take the form of what one graph hands to the next.
    */
   async run(columns: readonly TensorData[], rows: number): Promise<Map<string, Tensor>> {
     const made: Map<string, Tensor>[] = [new Map()]
@@ -115,7 +115,12 @@ async function runSession(
   try {
     return (await session.run(feeds, fetches)) as Record<string, Tensor>
   } catch (error) {
-    throw new InferenceError(file === 'model.onnx' ? oneLine(error) : `${file}: ${oneLine(error)}`, { cause: error })
+    const reason = `${file}: ${oneLine(error)}`
+    // Refused before anything ran: what reaches this graph is not what it declares, whatever the rows are.
+    if (/Unexpected input data type|Got invalid dimensions|Invalid rank for input/i.test(reason)) {
+      throw new UnfitError(reason)
+    }
+    throw new InferenceError(reason, { cause: error })
   }
 }
 

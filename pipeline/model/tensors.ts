@@ -57,14 +57,15 @@ export function takeRows(column: TensorData, width: number, first: number, count
   return padded
 }
 
-/** Rows to warm a model up with: the default of every field that has one, and `filler` everywhere else. */
-export function sampleColumn(input: TensorPlan, count: number, filler: 0 | 1): TensorData {
-  const row = allocate(input.type, input.width) as (number | bigint | string)[]
+/** A row to warm a model up with: the default of every field that has one, and `filler` (as a string: '' or '1') everywhere else. */
+export function sampleColumn(input: TensorPlan, filler: 0 | 1): TensorData {
+  const row = allocate(input.type, input.width)
+  const elements = row as (number | bigint | string)[]
   let at = 0
   for (const field of input.fields) {
-    for (let i = 0; i < field.width; i++) row[at++] = sampleValue(input.type, field.default ?? filler)
+    for (let i = 0; i < field.width; i++) elements[at++] = sampleValue(input.type, field.default ?? filler)
   }
-  return takeRows(row as unknown as TensorData, input.width, 0, 1, count)
+  return row
 }
 
 function sampleValue(type: TensorType, value: number | boolean | string): number | bigint | string {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { createScorer } from '../../../pipeline/model/scorer.js'
 import { bisect } from '../../../stages/bisect.js'
-import { InferenceError, type Scorer } from '../../../stages/ports.js'
+import { InferenceError, type Scorer, type TensorPlan } from '../../../stages/ports.js'
 import { constant, type GraphDefinition, node, value } from '../../fixtures/onnx-graphs.js'
 import { input, rows, scorable, scoreRows, type TestBundle } from './scorer-fixture.js'
 
@@ -80,28 +80,14 @@ describe('a bundle that cannot be scored with is refused with one line that says
     refused({ ...negate, inputs: [...negate.inputs, input('z', 'float32')] }, 'model-unfit', /binds the tensor 'z'/))
   test('an output that the model does not have', () =>
     refused({ ...negate, outputs: { scores: 'p' } }, 'model-unfit', /the output 'p'.*outputs are 'y'/))
-  test('a model that fails whatever it is given', () => {
-    const constants = [
-      constant('table', 'float32', [1], Float32Array.of(1)),
-      constant('far', 'int64', [1], BigInt64Array.of(7n)),
-    ]
-    const nodes = [node('Gather', ['table', 'far'], ['found']), node('Add', ['x', 'found'], ['y'])]
-    return refused(
-      { ...negate, model: { ...model, constants, nodes } },
-      'model-unfit',
-      /fails on a row of zeros: .*Gather/,
-    )
-  })
-  test('a model whose warm-up row of zeros fails, but not that of ones, is taken', async () => {
-    const constants = [
-      constant('table', 'float32', [2], Float32Array.of(10, 11)),
-      constant('back', 'int64', [1], BigInt64Array.of(3n)),
-    ]
-    const nodes = [node('Sub', ['index', 'back'], ['at']), node('Gather', ['table', 'at'], ['found'])]
-    scorer = await createScorer(
-      scorable({ ...lookup, model: { ...(lookup.model as GraphDefinition), constants, nodes } }),
-    )
-    expect(scoreRows(await scorer.score(rows(1, BigInt64Array.of(4n))))).toEqual([[11]])
+  test('a preprocess.onnx whose output is not what the model takes', () => {
+    const preprocess: GraphDefinition = {
+      inputs: [value('x', 'float32', 'N')],
+      outputs: [value('wide', 'float32', 'N', 1)],
+      constants: [constant('last', 'int64', [1], BigInt64Array.of(1n))],
+      nodes: [node('Unsqueeze', ['x', 'last'], ['wide'])],
+    }
+    return refused({ ...negate, preprocess }, 'model-unfit', /model\.onnx: Invalid rank for input: x/)
   })
   test('a model that is not loaded in time', async () => {
     const error = await createScorer(scorable(negate), { loadTimeoutMs: 1 }).catch((thrown: unknown) => thrown)
@@ -109,6 +95,38 @@ describe('a bundle that cannot be scored with is refused with one line that says
       code: 'model-load-failed',
       message: expect.stringContaining('not loaded within 1 ms'),
     })
+  })
+})
+
+describe('a model that does not take the rows it is warmed up with is not refused', () => {
+  /** Looks up `index - back`; only results from 0 to 3 are in the table. */
+  const shifted = (back: bigint): TestBundle => ({
+    ...lookup,
+    model: {
+      ...(lookup.model as GraphDefinition),
+      constants: [
+        constant('table', 'float32', [4], Float32Array.of(10, 11, 12, 13)),
+        constant('back', 'int64', [1], BigInt64Array.of(back)),
+      ],
+      nodes: [node('Sub', ['index', 'back'], ['at']), node('Gather', ['table', 'at'], ['found'])],
+    },
+  })
+  for (const [what, back] of Object.entries({ zeros: 5n, 'neither zeros nor ones': 6n })) {
+    test(`${what}`, async () => {
+      scorer = await createScorer(scorable(shifted(back)))
+      await expect(scorer.score(rows(1, BigInt64Array.of(0n)))).rejects.toBeInstanceOf(InferenceError)
+      expect(scoreRows(await scorer.score(rows(2, BigInt64Array.of(6n, 8n))))).toEqual([
+        [11 - Number(back - 5n)],
+        [13 - Number(back - 5n)],
+      ])
+    })
+  }
+  test('the default that the bundle gives a field is what it is warmed up with', async () => {
+    const bundle = scorable(shifted(100n))
+    const [index] = bundle.plan.inputs
+    const fields = [{ field: 'index', width: 1, default: 101 }]
+    scorer = await createScorer({ ...bundle, plan: { ...bundle.plan, inputs: [{ ...(index as TensorPlan), fields }] } })
+    expect(scoreRows(await scorer.score(rows(1, BigInt64Array.of(102n))))).toEqual([[12]])
   })
 })
 
