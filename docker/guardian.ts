@@ -107,3 +107,13 @@ async function reportedPid(guardian: ChildProcess): Promise<number> {
   for await (const chunk of report) text += chunk
   return Number.parseInt(text, 10)
 }
+
+/** Waits for the program's end and gives its code; when the signal aborts, before or meanwhile, stops it and rejects. */
+export async function exitCode(guarded: GuardedProcess, signal: AbortSignal | undefined): Promise<number> {
+  const stop = () => void guarded.stop()
+  if (signal?.aborted) stop()
+  signal?.addEventListener('abort', stop, { once: true })
+  const code = await guarded.exited.finally(() => signal?.removeEventListener('abort', stop))
+  signal?.throwIfAborted()
+  return code
+}

@@ -3,7 +3,7 @@ import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { MillraceError } from '../stages/errors.js'
-import { type GuardedProcess, spawnGuarded } from './guardian.js'
+import { exitCode, type GuardedProcess, spawnGuarded } from './guardian.js'
 import { lastMeaningfulLine, logMatches, noSpace } from './log-tail.js'
 import { loopback } from './ports.js'
 
@@ -90,10 +90,7 @@ async function format(options: KafkaOptions, signal: AbortSignal): Promise<void>
     '--config',
     'server.properties',
   ])
-  const abort = () => void formatter.stop()
-  signal.addEventListener('abort', abort, { once: true })
-  const code = await formatter.exited.finally(() => signal.removeEventListener('abort', abort))
-  signal.throwIfAborted()
+  const code = await exitCode(formatter, signal)
   if (code === 0) return
   const full = await logMatches(options.logFile, noSpace)
   const line = await lastMeaningfulLine(options.logFile)

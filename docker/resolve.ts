@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MillraceError } from '../stages/errors.js'
 import { requireSpace, withDiskFull } from './disk-space.js'
-import { spawnGuarded } from './guardian.js'
+import { exitCode, spawnGuarded } from './guardian.js'
 import { requireMaven } from './java.js'
 import { tryLock } from './lock.js'
 import { lastMeaningfulLine, logMatches, noSpace } from './log-tail.js'
@@ -95,21 +95,17 @@ async function runMaven(partial: string, options: ResolveOptions): Promise<void>
     graceSeconds: 2,
     environment,
   })
-  const abort = () => void maven.stop()
-  signal?.addEventListener('abort', abort, { once: true })
   const progress = setInterval(async () => {
     const files = (await readFile(logFile, 'utf8').catch(() => '')).match(/^.*Downloaded from/gm)?.length
     if (files) onProgress(`downloaded ${files} files`)
   }, 2_000)
   try {
-    const code = await maven.exited
-    signal?.throwIfAborted()
+    const code = await exitCode(maven, signal)
     if (code === 0) return
     const detail = `${mavenReason(await readFile(logFile, 'utf8')) ?? (await lastMeaningfulLine(logFile))} (${logFile})`
     throw new MillraceError((await logMatches(logFile, noSpace)) ? 'disk-full' : 'download-failed', detail)
   } finally {
     clearInterval(progress)
-    signal?.removeEventListener('abort', abort)
   }
 }
 
