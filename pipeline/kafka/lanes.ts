@@ -1,6 +1,6 @@
 /** What waits to be published: one queue per topic and partition, cut into requests that the broker and kafkajs both like. */
 import type { OutgoingRecord } from '../../stages/ports.js'
-import { recordBytes } from './records.js'
+import { recordBytes } from '../../stages/record-bytes.js'
 
 interface Pending {
   readonly records: readonly OutgoingRecord[]

@@ -1,10 +1,11 @@
 /** One membership in the consumer group, from connecting to leaving: what a source restarts when the broker was away. */
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import type { Fetched, SourceRecord, TopicPartition } from '../../stages/ports.js'
+import { recordBytes } from '../../stages/record-bytes.js'
 import type { OpenAssignment } from '../assignment.js'
 import { settles, unless } from './backoff.js'
 import { hookedAssigner, type Membership } from './join-hook.js'
-import { recordBytes, toRecord } from './records.js'
+import { toRecord } from './records.js'
 
 export interface MemberOptions {
   readonly kafka: Kafka

@@ -1,5 +1,6 @@
 import type { Kafka } from 'kafkajs'
 import { Observable, type Subscriber } from 'rxjs'
+import type { MillraceError } from '../../stages/errors.js'
 import type { Assignment, Covered, Source, TopicPartition } from '../../stages/ports.js'
 import { type OpenAssignment, openAssignment } from '../assignment.js'
 import { createBackoff } from './backoff.js'
@@ -35,11 +36,14 @@ const lostMembership = new Set([
   'REBALANCE_IN_PROGRESS',
   'FENCED_INSTANCE_ID',
 ])
-const hopeless = new Set(['credentials-refused', 'not-authorized', 'config-invalid'])
+/** Waiting does not mend these. A right that is lost while running is waited for all the same: whoever took it away can give it back. */
+const isHopeless = ({ code }: MillraceError, everJoined: boolean): boolean =>
+  code === 'config-invalid' || (!everJoined && (code === 'credentials-refused' || code === 'not-authorized'))
 
 /**
  * The consumer group as a `Source`. A broker that is away and a topic that does not exist are waited for, for ever and visibly
- * (`onState`); refused credentials and settings the broker does not take error the observable when the group was never joined.
+ * (`onState`); credentials and rights that are refused before the group was ever joined error the observable, and so do settings the broker does not
+ * take and records that this Node cannot decompress.
  */
 export const createKafkaSource = (options: KafkaSourceOptions): Source => {
   let epoch = 0
@@ -114,7 +118,7 @@ const openSource = <T>(
       } catch (error) {
         if (stopping.signal.aborted) break
         const described = describeKafkaError(error, options.topic)
-        if (hopeless.has(described.code) && !everJoined) fail(described)
+        if (isHopeless(described, everJoined)) fail(described)
         else {
           state('waiting', described.message)
           await backoff.wait(stopping.signal)
