@@ -4,6 +4,9 @@
  * position (exporters name both as they please). A tensor that the graph before neither took nor made passes it by.
  */
 
+/** The graphs of a bundle in the order in which they run; each of them is optional but the model. */
+export const graphFiles = ['preprocess.onnx', 'model.onnx', 'postprocess.onnx'] as const
+
 export interface GraphNames {
   /** file name in the bundle, for messages */
   readonly file: string

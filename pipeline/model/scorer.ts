@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { InferenceError, type Outputs, type Rows, type Scorer, type ScoringPlan } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
+import { graphFiles } from './chain.js'
 import { type Answer, type InferenceThread, startInferenceThread, workerEntry } from './inference-thread.js'
 import type { OutputBinding } from './outputs.js'
-import { graphFiles } from './session-chain.js'
 import { holds } from './tensors.js'
 import type { InferenceJob } from './worker-messages.js'
 

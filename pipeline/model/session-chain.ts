@@ -3,9 +3,6 @@ import { InferenceError, type TensorData, type TensorPlan } from '../../stages/p
 import { type ChainPlan, planChain, UnfitError } from './chain.js'
 import type { RowTensor } from './outputs.js'
 
-/** The graphs of a bundle in the order in which they run; each of them is optional but the model. */
-export const graphFiles = ['preprocess.onnx', 'model.onnx', 'postprocess.onnx'] as const
-
 export interface GraphBytes {
   readonly file: string
   readonly bytes: Uint8Array
