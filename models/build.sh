@@ -10,8 +10,8 @@ command -v "$python" >/dev/null || {
   exit 1
 }
 
-# One thread, so that sums are added up in one order and the same machine trains the same model every time.
-export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+# One thread and one kind of kernel, so that sums are added up in one order and the same model comes out every time.
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OPENBLAS_CORETYPE=Haswell MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
 
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
@@ -19,4 +19,4 @@ export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONHASHSEED
 rm -rf build bundles
 (cd .. && npm run --silent build)
 .venv/bin/python -m recipe
-node pack.mjs build bundles
+node pack.mjs build/exports build/folders bundles

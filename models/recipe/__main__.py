@@ -3,9 +3,9 @@ import shutil
 from . import biopsy, digits
 from .accuracy import report
 from .json_files import write_json
-from .paths import BUILD, DATA
+from .paths import DATA, EXPORTS
 
-shutil.rmtree(BUILD, ignore_errors=True)
+shutil.rmtree(EXPORTS, ignore_errors=True)
 DATA.mkdir(exist_ok=True)
 digit_accuracies, digit_rows = digits.build()
 biopsy_accuracies, biopsy_rows = biopsy.build()

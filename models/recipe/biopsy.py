@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from .accuracy import measure
 from .bundle_folder import golden_cases, write_bundle
-from .graphs import answer, export
+from .graphs import DEFAULT_OUTPUTS, answer, export
 from .held_out import SEED, sides, split
 from .json_files import write_json
 from .paths import DATA
@@ -63,20 +63,20 @@ def build() -> tuple[dict, dict]:
 def logistic_regression(names, features, diagnoses):
     """The means of the ten measures, as the columns of one tensor; scaler and model are one graph."""
     means = [name for name in names if name.startswith("mean_")]
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    model.fit(features[:, [names.index(name) for name in means]], diagnoses)
-    graph = export(model, "biopsy-1", [("X", FloatTensorType([None, len(means)]))], zipmap=False)
+    model = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky", tol=1e-8))
+    model.fit(features[:, [names.index(name) for name in means]].astype(np.float64), diagnoses)
+    graph = export(model, "biopsy-1", [("X", FloatTensorType([None, len(means)]))])
     inputs = [{"tensor": "X", "type": "float32", "shape": [len(means)], "fields": means}]
-    return graph, inputs, {"label": "label", "scores": "probabilities"}
+    return graph, inputs, DEFAULT_OUTPUTS
 
 
 def extra_trees(names, features, diagnoses):
     """All thirty features, each a tensor of its own, as models that were trained on data frames come."""
     columns = ColumnTransformer([(name, "passthrough", [column]) for column, name in enumerate(names)])
     model = make_pipeline(columns, ExtraTreesClassifier(60, max_depth=8, random_state=SEED)).fit(features, diagnoses)
-    graph = export(model, "biopsy-2", [(name, FloatTensorType([None, 1])) for name in names], zipmap=False)
+    graph = export(model, "biopsy-2", [(name, FloatTensorType([None, 1])) for name in names])
     inputs = [{"tensor": name, "type": "float32", "shape": [1], "fields": [name]} for name in names]
-    return graph, inputs, {"label": "label", "scores": "probabilities"}
+    return graph, inputs, DEFAULT_OUTPUTS
 
 
 def golden_rows(diagnoses, stream) -> list[int]:

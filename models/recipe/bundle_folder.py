@@ -1,10 +1,10 @@
-"""One model as the folder that `millrace bundle pack` takes; packing fills in the digests."""
+"""One model as a folder of what a bundle is made of; packing rewires the graphs and fills in the digests."""
 
 import numpy as np
 
 from .graphs import Answers
 from .json_files import write_json, write_json_lines
-from .paths import BUILD
+from .paths import EXPORTS
 
 TOLERANCE = 1e-4
 BUDGET = {"class": "soft", "budgetMs": 20, "perRecords": 512}
@@ -13,7 +13,7 @@ BUDGET = {"class": "soft", "budgetMs": 20, "perRecords": 512}
 def write_bundle(ref, graphs, inputs, outputs, reader_schema, golden) -> None:
     """`graphs`: file name to bytes. `golden`: lines as `golden_cases` makes them."""
     name, version = ref.split("@")
-    folder = BUILD / ref
+    folder = EXPORTS / ref
     folder.mkdir(parents=True)
     for file, graph in graphs.items():
         (folder / file).write_bytes(graph)

@@ -4,14 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
+from onnx import helper
 from skl2onnx import to_onnx
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
+DEFAULT_OUTPUTS = {"label": "output_label", "scores": "output_probability"}
+"""What skl2onnx calls a classifier's outputs when nothing is asked of it. The second is a ZipMap until the bundle is made."""
 
 
 def export(model, name, initial_types, **options) -> bytes:
-    """`name` becomes the graph's; without one, skl2onnx draws a random one and no two exports are the same."""
+    """The same model gives the same bytes: skl2onnx would draw a random `name`, and lists the operator sets as its hash tables do."""
     graph = to_onnx(model, initial_types=initial_types, name=name, target_opset=OPSET, options=options or None)
+    imports = sorted({(each.domain, each.version) for each in graph.opset_import})
+    del graph.opset_import[:]
+    graph.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in imports)
     return graph.SerializeToString()
 
 

@@ -2,4 +2,4 @@ from pathlib import Path
 
 MODELS = Path(__file__).resolve().parent.parent
 DATA = MODELS / "data"
-BUILD = MODELS / "build"
+EXPORTS = MODELS / "build" / "exports"

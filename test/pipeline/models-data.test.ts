@@ -6,6 +6,7 @@ import { parse } from 'csv-parse/sync'
 import { describe, expect, it } from 'vitest'
 import { readBundle } from '../../pipeline/model/bundle.js'
 import { manifestFile } from '../../pipeline/model/bundle-files.js'
+import { checkBundle } from '../../pipeline/model/check.js'
 import { sealFiles } from '../../pipeline/model/pack.js'
 import { createScorer } from '../../pipeline/model/scorer.js'
 import { openStore } from '../../pipeline/model/store.js'
@@ -62,7 +63,7 @@ describe.each(names)('the %s stream', (name) => {
 
   it('holds no record that a model was trained on, under its own id or another', () => {
     const { trainedOn, streamed } = split[name]
-    const here = Object.fromEntries(records.map((record) => [record.id, fingerprint(features(record))]))
+    const here = Object.fromEntries(records.map((record) => [String(record.id), fingerprint(features(record))]))
     expect(here).toEqual(streamed)
     expect(Object.keys(here).filter((id) => id in trainedOn)).toEqual([])
     const contents = new Set(Object.values(trainedOn))
@@ -101,6 +102,12 @@ describe.each(Object.keys(accuracy))('the bundle %s', async (ref) => {
     const seen = reader.fromBuffer(writer.toBuffer(records[0]), resolver) as DataRecord
     expect(columns(plan, [seen])).toEqual(columns(plan, [records[0]!]))
     expect(seen).not.toHaveProperty(truth)
+  })
+
+  it('passes every gate of `bundle check`', async () => {
+    const gates = await checkBundle(bundle, createScorer)
+    expect(gates.filter(({ ok }) => !ok)).toEqual([])
+    expect(gates.map(({ gate }) => gate)).toContain('golden')
   })
 
   it('answers its golden cases here as it did in Python', async () => {
