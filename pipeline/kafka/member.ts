@@ -51,7 +51,7 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
     const held = membership
     if (!ending) return
     // The broker forgets a member that is silent for the session timeout, and with it the right to commit what drains.
-    const beat = setInterval(() => void held?.heartbeat().catch(() => undefined), heartbeatIntervalMs)
+    const beat = setInterval(() => void held?.heartbeat().catch(() => undefined), options.sessionTimeoutMs / 4)
     try {
       await ending.close(drainTimeoutMs)
     } finally {
