@@ -1,7 +1,11 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import fc from 'fast-check'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { describe, expect, test } from 'vitest'
 import { decodeModel, describeModel, encodeModel } from '../../../pipeline/model/onnx.js'
 import { rewire } from '../../../pipeline/model/rewire.js'
+import { MillraceError } from '../../../stages/errors.js'
 import {
   bytesOf,
   DataType,
@@ -200,6 +204,24 @@ describe('reading a model', () => {
   ])('refuses what is not one: %s', (_, bytes) => {
     expect(() => decodeModel('model.onnx', bytes)).toThrow(/model\.onnx: not an ONNX model/)
   })
+})
+
+test('a damaged model is refused with its own error or handled, never anything else', async () => {
+  const sound = await readFile(join(import.meta.dirname, '../../fixtures/onnx/sklearn-forest.onnx'))
+  const damage = fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 })
+  fc.assert(
+    fc.property(damage, fc.nat(sound.length), (changes, length) => {
+      const bytes = Buffer.from(sound)
+      for (const [at, value] of changes) bytes[at] = value
+      try {
+        const { model: rewired } = rewire(decodeModel('model.onnx', length % 2 ? bytes : bytes.subarray(0, length)))
+        describeModel(decodeModel('model.onnx', encodeModel(rewired)))
+      } catch (error) {
+        expect(error).toBeInstanceOf(MillraceError)
+      }
+    }),
+    { numRuns: 1000 },
+  )
 })
 
 /** A graph in an attribute of a node of a graph, and so on. */
