@@ -44,7 +44,8 @@ def build() -> tuple[dict, dict]:
         graphs, outputs = train(scans[learnt], digits[learnt])
         ordered = [graphs[file] for file in ("preprocess.onnx", "model.onnx") if file in graphs]
         shown = golden_rows(digits, rows.stream)
-        golden = golden_cases([{"pixels": scans[row].tolist()} for row in shown], answer(ordered, {graph_input: scans[shown]}))
+        records = [{"pixels": scans[row].tolist()} for row in shown]
+        golden = golden_cases(records, answer(ordered, {graph_input: scans[shown]}))
         inputs = [{"tensor": graph_input, "type": "float32", "shape": [64], "fields": ["pixels"]}]
         write_bundle(ref, graphs, inputs, outputs, schema(PIXELS), golden)
         answers = answer(ordered, {graph_input: scans[rows.stream]})

@@ -13,7 +13,7 @@ DEFAULT_OUTPUTS = {"label": "output_label", "scores": "output_probability"}
 
 
 def export(model, name, initial_types, **options) -> bytes:
-    """The same model gives the same bytes: skl2onnx would draw a random `name`, and lists the operator sets as its hash tables do."""
+    """The same model gives the same bytes; by itself skl2onnx draws a random `name` and lists operator sets in any order."""
     graph = to_onnx(model, initial_types=initial_types, name=name, target_opset=OPSET, options=options or None)
     imports = sorted({(each.domain, each.version) for each in graph.opset_import})
     del graph.opset_import[:]
