@@ -9,6 +9,7 @@ import { initBundle } from '../dist/pipeline/model/init.js'
 import { packBundle } from '../dist/pipeline/model/pack.js'
 import { createScorer } from '../dist/pipeline/model/scorer.js'
 
+const ownFiles = ['bundle.json', 'input.avsc', 'golden.jsonl']
 const [exportsFolder, foldersFolder, archives] = process.argv.slice(2)
 await mkdir(archives, { recursive: true })
 for (const ref of (await readdir(exportsFolder)).sort()) {
@@ -16,7 +17,7 @@ for (const ref of (await readdir(exportsFolder)).sort()) {
   const folder = join(foldersFolder, ref)
   const archive = join(archives, `${ref}.tar.gz`)
   await init(ref, exported, folder)
-  for (const file of ['bundle.json', 'input.avsc', 'golden.jsonl']) await copyFile(join(exported, file), join(folder, file))
+  for (const file of ownFiles) await copyFile(join(exported, file), join(folder, file))
   const packed = await packBundle(folder, archive)
   if (packed.ref !== ref) throw new Error(`${ref} calls itself ${packed.ref}`)
   console.log(`${ref}: packed, ${packed.bytes} bytes, digest ${packed.digest}`)

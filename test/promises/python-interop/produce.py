@@ -28,8 +28,8 @@ def report(digit):
             failures.append(str(error))
             return
         acknowledged += 1
-        sent = {"key": digit["id"], "label": digit["label"], "partition": message.partition(), "offset": message.offset()}
-        print(json.dumps(sent))
+        where = {"partition": message.partition(), "offset": message.offset()}
+        print(json.dumps({"key": digit["id"], "label": digit["label"], **where}))
 
     return on_delivery
 

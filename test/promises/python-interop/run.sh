@@ -8,8 +8,9 @@ case "${1:-}" in produce | consume) ;; *) echo "usage: run.sh produce|consume" >
 
 stamp="$here/.venv/installed.txt"
 if ! cmp -s "$here/requirements.txt" "$stamp"; then
-  { "$python" -m venv "$here/.venv" &&
-    "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2; } || exit 3
+  "$python" -m venv "$here/.venv" || exit 3
+  "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --requirement "$here/requirements.txt" >&2 || exit 3
   cp "$here/requirements.txt" "$stamp"
 fi
 export PYTHONDONTWRITEBYTECODE=1
