@@ -26,9 +26,12 @@ export interface GuardedOptions {
  * reads a pipe whose other end only the parent has. The pipe closes when the parent asks for a stop, and just as well
  * when the parent ends in whatever way, SIGKILL included; then the program is stopped. Only built-ins of POSIX sh run
  * in the watcher while the pipe is open, so nothing is left over when the program ends first.
+ *
+ * The locale is set because Java reads paths by it, and because messages of the system are looked for in the logs.
  */
 const guardianScript = `
 grace=$1; shift
+LC_ALL=C.UTF-8; export LC_ALL
 exec 4<&0 </dev/null
 "$@" 3>&- 4<&- &
 child=$!

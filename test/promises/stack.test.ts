@@ -73,9 +73,11 @@ describe('a stack with data in it, whose parent was killed', () => {
   const progress: string[] = []
 
   beforeAll(async () => {
-    dataDirectory = await temporaryDirectory(afterAll)
+    // A name that needs care in a Java properties file, in a class path, in a URL and in the C locale.
+    dataDirectory = join(await temporaryDirectory(afterAll), 'dätä, of; mine')
     const parent = spawn(process.execPath, ['test/fixtures/stack-parent.mjs', stackCache, dataDirectory], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { PATH: process.env.PATH, LC_ALL: 'C' },
     })
     const lines = createInterface({ input: parent.stdout })[Symbol.asyncIterator]()
     before = JSON.parse((await lines.next()).value as string)
