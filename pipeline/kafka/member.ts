@@ -1,11 +1,10 @@
 /** One membership in the consumer group, from connecting to leaving: what a source restarts when the broker was away. */
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
-import type { Fetched, SourceRecord, TopicPartition } from '../../stages/ports.js'
-import { recordBytes } from '../../stages/record-bytes.js'
+import type { Consumer, Kafka } from 'kafkajs'
+import type { TopicPartition } from '../../stages/ports.js'
 import type { OpenAssignment } from '../assignment.js'
 import { settles, unless } from './backoff.js'
+import { createFeed, type Feed } from './feed.js'
 import { hookedAssigner, type Membership } from './join-hook.js'
-import { toRecord } from './records.js'
 
 export interface MemberOptions {
   readonly kafka: Kafka
@@ -42,9 +41,7 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
   const heartbeatIntervalMs = Math.max(50, Math.min(1_000, Math.floor(options.sessionTimeoutMs / 6)))
   let assignment: OpenAssignment | undefined
   let membership: Membership | undefined
-  /** the next offset of each partition, as the pipe has seen it */
-  let positions = new Map<string, number>()
-  let outOfRange = new Map<string, number>()
+  let feed: Feed | undefined
 
   const endAssignment = async () => {
     const ending = assignment
@@ -62,14 +59,14 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
 
   const joined = (given: Membership) => {
     membership = given
-    positions = new Map()
-    outOfRange = new Map()
+    feed = undefined
     const partitions = given.assigned.flatMap((one) =>
       one.partitions.map((partition) => ({ topic: one.topic, partition })),
     )
     if (signal.aborted) return
-    if (partitions.length === 0) options.onIdle()
-    else assignment = options.assign(partitions, given)
+    if (partitions.length === 0) return options.onIdle()
+    assignment = options.assign(partitions, given)
+    feed = createFeed({ ...options, assignment, heartbeatIntervalMs })
   }
 
   const { assigner, hooked } = hookedAssigner({
@@ -78,39 +75,9 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
       await endAssignment()
     },
     joined,
-    position: (_, partition, offset) => {
-      const key = String(partition)
-      const lostFrom = outOfRange.get(key)
-      if (lostFrom !== undefined) {
-        outOfRange.delete(key)
-        options.onLost({ topic, partition }, lostFrom, Number(offset))
-      }
-      if (!positions.has(key)) positions.set(key, Number(offset))
-    },
-    outOfRange: (_, partition, offset) => outOfRange.set(String(partition), Number(offset)),
+    position: (_, partition, offset) => feed?.position(partition, Number(offset)),
+    outOfRange: (_, partition, offset) => feed?.outOfRange(partition, Number(offset)),
   })
-
-  const eachBatch = async ({ batch, resolveOffset, heartbeat }: EachBatchPayload) => {
-    const target = assignment
-    if (!target) return
-    const key = String(batch.partition)
-    const next = Number(batch.lastOffset()) + 1
-    const fresh = batch.messages.map(toRecord)
-    let start = positions.get(key) ?? fresh[0]?.offset ?? next
-    if (Number(batch.firstOffset()) < start && next <= start)
-      throw new Error(`partition ${key} went back behind offset ${start}`)
-    const records = fresh[0] !== undefined && fresh[0].offset < start ? fresh.filter((r) => r.offset >= start) : fresh
-    for (let at = 0; at < records.length; at += options.maxRecordsPerRun) {
-      const run = records.slice(at, at + options.maxRecordsPerRun)
-      const last = run[run.length - 1]!.offset
-      const end = at + run.length === records.length ? next : last + 1
-      const fetched = toFetched(topic, batch.partition, start, end, run)
-      if (!(await pushAlive(target, fetched, heartbeat, heartbeatIntervalMs))) return
-      start = end
-      positions.set(key, end)
-      resolveOffset(String(last))
-    }
-  }
 
   const consumer = options.kafka.consumer({
     groupId: options.groupId,
@@ -139,7 +106,7 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
     if (!hooked) options.onJoining()
     // Many at once: each partition waits for credits by itself, and a batch that stands in kafkajs's queue would be of an unknown epoch.
     await consumer.run({
-      eachBatch,
+      eachBatch: async (payload) => feed?.push(payload),
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: 256,
@@ -158,42 +125,6 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
     await assignment?.close(0)
     await settles(consumer.disconnect(), disconnectTimeoutMs)
   }
-}
-
-/** Hands the run on; heartbeats while it waits. False when the assignment ended first. Rejects when the heartbeat does. */
-const pushAlive = async (
-  target: OpenAssignment,
-  fetched: Fetched,
-  heartbeat: () => Promise<void>,
-  intervalMs: number,
-): Promise<boolean> => {
-  const cancel = new AbortController()
-  let failure: unknown
-  const beat = setInterval(() => {
-    heartbeat().catch((error) => {
-      failure ??= error
-      cancel.abort()
-    })
-  }, intervalMs)
-  try {
-    const pushed = await target.push(fetched, cancel.signal)
-    if (!pushed && failure !== undefined) throw failure
-    return pushed
-  } finally {
-    clearInterval(beat)
-  }
-}
-
-const toFetched = (
-  topic: string,
-  partition: number,
-  start: number,
-  next: number,
-  records: readonly SourceRecord[],
-): Fetched => {
-  let bytes = 0
-  for (const record of records) bytes += recordBytes(record)
-  return { topic, partition, start, next, records, bytes }
 }
 
 /** While it drains, the fetch loop goes on with nothing to fetch: what it still does is to heartbeat. */

@@ -1,9 +1,10 @@
-import kafkajs, { type CompressionTypes, type Kafka, type Producer, type TopicMessages } from 'kafkajs'
+import type { CompressionTypes, Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { OutputKind, Publisher } from '../../stages/ports.js'
-import { createBackoff, settles } from './backoff.js'
+import { createBackoff } from './backoff.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 import { type Chunk, createLanes } from './lanes.js'
+import { createSender } from './sender.js'
 
 export interface PublisherOptions {
   readonly kafka: Kafka
@@ -16,7 +17,10 @@ export interface PublisherOptions {
 }
 
 export interface KafkaPublisher extends Publisher {
-  /** Resolves once connected; waits for the broker for ever, or until `close`. */
+  /**
+   * Resolves once connected; waits for the broker for ever, or until `close`. Rejects with `credentials-refused` or `not-authorized`: at
+   * the start these are mistakes, while later on they are waited out.
+   */
   connect(): Promise<void>
   /** Rejects what is not acknowledged yet (drain first) and disconnects. Idempotent. */
   close(): Promise<void>
@@ -37,8 +41,6 @@ const producerLost = new Set([
 ])
 const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
-const producerRetry = { initialRetryTime: 50, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 3 }
-
 /**
  * Sends to the partition that is asked for; resolves when all in-sync replicas have the records. One request is out at a time and takes
  * along what has gathered meanwhile for every partition: a retry never overtakes, and batches grow with the load. What a person can mend
@@ -49,30 +51,12 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
   const closing = new AbortController()
   const backoff = createBackoff(100, 5_000)
   const lanes = createLanes()
+  const sender = createSender(options)
   const unacknowledged = new Set<(error: unknown) => void>()
   let limits = { records: maxRecords, bytes: maxBytes }
-  let producer: Producer | undefined
   let pumping: Promise<void> | undefined
   let failure: { readonly error: unknown } | undefined
   let waiting = false
-
-  const connected = async (): Promise<Producer> => {
-    if (producer) return producer
-    const made = createProducer(options)
-    try {
-      await made.connect()
-    } catch (error) {
-      await settles(made.disconnect(), 1_000)
-      throw error
-    }
-    producer = made
-    return made
-  }
-  const dropProducer = async () => {
-    const old = producer
-    producer = undefined
-    if (old) await settles(old.disconnect(), 2_000)
-  }
 
   const waitOut = async (error: MillraceError) => {
     waiting = true
@@ -91,21 +75,12 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
     unacknowledged.clear()
   }
 
-  const send = async (chunks: readonly Chunk[]): Promise<void> => {
-    const { compression } = options
-    const sent = await (await connected()).sendBatch({ topicMessages: toMessages(chunks), acks: -1, compression })
-    // kafkajs leaves out, without a word, what is meant for a partition that its metadata does not have.
-    const reached = new Set(sent.map(({ topicName, partition }) => `${topicName}/${partition}`))
-    const lacking = chunks.find(({ topic, partition }) => !reached.has(`${topic}/${partition}`))
-    if (lacking) throw new MillraceError('partitions-differ', `${lacking.topic} has no partition ${lacking.partition}`)
-  }
-
   /** The same chunks until they are through: the broker knows a repeated batch only if it is the same. False: cut them anew. */
   const sendUntilDone = async (chunks: readonly Chunk[]): Promise<boolean> => {
     let partitionLacked = false
     while (!closing.signal.aborted) {
       try {
-        await send(chunks)
+        await sender.send(chunks)
         return true
       } catch (error) {
         const type = kafkaErrorType(error) ?? ''
@@ -114,9 +89,9 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
           if (partitionLacked) throw described
           // Once more with fresh metadata: the partition may be new.
           partitionLacked = true
-          await dropProducer()
+          await sender.drop()
         } else if (tooLarge.has(type)) {
-          await dropProducer()
+          await sender.drop()
           const several = chunks.filter(({ records }) => records.length > 1)
           if (several.length > 0) {
             limits = { ...limits, bytes: Math.floor(Math.max(...several.map(({ bytes }) => bytes)) / 2) }
@@ -124,7 +99,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
           }
           await waitOut(tooLargeError(chunks))
         } else {
-          if (producerLost.has(type)) await dropProducer()
+          if (producerLost.has(type)) await sender.drop()
           await waitOut(described)
         }
       }
@@ -151,10 +126,12 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
     connect: async () => {
       while (!closing.signal.aborted) {
         try {
-          await connected()
+          await sender.connect()
           return wentWell()
         } catch (error) {
-          await waitOut(describeKafkaError(error))
+          const described = describeKafkaError(error)
+          if (described.code === 'credentials-refused' || described.code === 'not-authorized') throw described
+          await waitOut(described)
         }
       }
     },
@@ -180,30 +157,9 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
       closing.abort()
       fail(new MillraceError('timed-out', 'the publisher was closed before the broker had acknowledged'))
       await pumping
-      await dropProducer()
+      await sender.drop()
     },
   }
-}
-
-const createProducer = ({ kafka, idempotent }: PublisherOptions): Producer =>
-  kafka.producer({
-    idempotent: idempotent ?? true,
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-    metadataMaxAge: 60_000,
-    retry: producerRetry,
-  })
-
-const toMessages = (chunks: readonly Chunk[]): TopicMessages[] => {
-  const topics = new Map<string, TopicMessages['messages']>()
-  for (const { topic, partition, records } of chunks) {
-    const messages = topics.get(topic) ?? []
-    topics.set(topic, messages)
-    for (const { key, value, headers, timestamp } of records)
-      messages.push({ key, value, headers, partition, timestamp: String(timestamp) })
-  }
-  return [...topics].map(([topic, messages]) => ({ topic, messages }))
 }
 
 const tooLargeError = (chunks: readonly Chunk[]) => {

@@ -3,8 +3,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { withAdmin } from '../../../pipeline/kafka/admin.js'
 import { groupStatus } from '../../../pipeline/kafka/group-status.js'
 import { createKafkaSource, type KafkaSourceOptions, type SourceState } from '../../../pipeline/kafka/source.js'
+import { createCredits } from '../../../stages/credits.js'
 import { committedOffset, createTopic, send, testBrokers, testKafka, uniqueName } from '../../fixtures/kafka.js'
-import { freeCredits, startMember, type TestMember } from '../../fixtures/member.js'
+import { startMember, type TestMember } from '../../fixtures/member.js'
 import { startTcpProxy, type TcpProxy } from '../../fixtures/tcp-proxy.js'
 
 let groupId: string
@@ -246,18 +247,12 @@ test('a session timeout that the broker does not take ends the source', async ()
 test('records whose credit is waited for keep the member alive', async () => {
   const topic = await createTopic(uniqueName('starved'), 1)
   await send(topic, 0, numbered(3))
-  const granted: (() => void)[] = []
-  const member = start(
-    topic,
-    { sessionTimeoutMs: 6_000, maxRecordsPerRun: 1 },
-    {
-      credits: { ...freeCredits, take: () => new Promise((resolve) => granted.push(resolve)) },
-    },
-  )
+  const credits = createCredits({ records: 1, bytes: 1 << 20 })
+  await credits.take(1, 0)
+  const member = start(topic, { sessionTimeoutMs: 6_000, maxRecordsPerRun: 1 }, { credits })
   await member.until(() => member.assignments.length === 1)
-  await new Promise((resolve) => setTimeout(resolve, 9_000))
-  expect(granted).toHaveLength(1)
-  granted[0]!()
+  await new Promise((resolve) => setTimeout(resolve, 7_500))
+  credits.refund(1, 0)
   await member.until(() => member.count() === 1)
   expect(member.assignments).toHaveLength(1)
 })

@@ -1,0 +1,74 @@
+/** One producer at a time, made when it is needed and thrown away when the broker and it disagree. */
+import kafkajs, { type CompressionTypes, type Kafka, type Producer, type TopicMessages } from 'kafkajs'
+import { MillraceError } from '../../stages/errors.js'
+import { settles } from './backoff.js'
+import type { Chunk } from './lanes.js'
+
+export interface SenderOptions {
+  readonly kafka: Kafka
+  readonly idempotent?: boolean
+  readonly compression?: CompressionTypes
+}
+
+export interface Sender {
+  connect(): Promise<void>
+  /** One request per broker, acknowledged by all in-sync replicas. Rejects with `partitions-differ` for a partition unknown to kafkajs. */
+  send(chunks: readonly Chunk[]): Promise<void>
+  /** Disconnects; the next call begins with a new producer, a new id and fresh metadata. */
+  drop(): Promise<void>
+}
+
+/** A few quick tries; the publisher waits out the rest. */
+const retry = { initialRetryTime: 50, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 3 }
+
+export const createSender = ({ kafka, idempotent = true, compression }: SenderOptions): Sender => {
+  let producer: Producer | undefined
+
+  const connected = async (): Promise<Producer> => {
+    if (producer) return producer
+    const made = kafka.producer({
+      idempotent,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      metadataMaxAge: 60_000,
+      retry,
+    })
+    try {
+      await made.connect()
+    } catch (error) {
+      await settles(made.disconnect(), 1_000)
+      throw error
+    }
+    producer = made
+    return made
+  }
+
+  return {
+    connect: async () => void (await connected()),
+    send: async (chunks) => {
+      const sent = await (await connected()).sendBatch({ topicMessages: toMessages(chunks), acks: -1, compression })
+      // kafkajs leaves out, without a word, what is meant for a partition that its metadata does not have.
+      const reached = new Set(sent.map(({ topicName, partition }) => `${topicName}/${partition}`))
+      const lacking = chunks.find(({ topic, partition }) => !reached.has(`${topic}/${partition}`))
+      if (lacking)
+        throw new MillraceError('partitions-differ', `${lacking.topic} has no partition ${lacking.partition}`)
+    },
+    drop: async () => {
+      const old = producer
+      producer = undefined
+      if (old) await settles(old.disconnect(), 2_000)
+    },
+  }
+}
+
+const toMessages = (chunks: readonly Chunk[]): TopicMessages[] => {
+  const topics = new Map<string, TopicMessages['messages']>()
+  for (const { topic, partition, records } of chunks) {
+    const messages = topics.get(topic) ?? []
+    topics.set(topic, messages)
+    for (const { key, value, headers, timestamp } of records)
+      messages.push({ key, value, headers, partition, timestamp: String(timestamp) })
+  }
+  return [...topics].map(([topic, messages]) => ({ topic, messages }))
+}
