@@ -34,18 +34,26 @@ export interface ModelCommand {
   signature: Buffer | null
 }
 
+/** An open set: readers let pass what they do not know. */
 export type ModelEventType =
+  | 'joined'
+  | 'left'
+  | 'loading'
+  | 'verifying'
   | 'prepared'
   | 'failed'
   | 'activated'
   | 'fenced'
+  | 'draining'
+  | 'released'
+  | 'aborted'
   | 'rolled-back'
-  | 'joined'
-  | 'left'
   | 'ignored'
+  | 'stored'
+  | 'configured'
 
 export interface ModelEvent {
-  type: ModelEventType
+  type: ModelEventType | (string & {})
   worker: string
   /** id of the command that this answers */
   command: string | null
@@ -54,5 +62,45 @@ export interface ModelEvent {
   generation: number | null
   code: string | null
   reason: string | null
+  at: number
+}
+
+/** The first offset of an input partition that a generation scores. Key: `fenceKey`. */
+export interface Fence {
+  deployment: string
+  topic: string
+  partition: number
+  generation: number
+  offset: number
+  /** name@version; in a canary or a shadow the one that was active before */
+  model: string
+  digest: string
+  /** ALL: `model` scores everything. CANARY: `candidate` scores `percent` of the keys. SHADOW: `candidate` scores too, unpublished. */
+  mode: 'ALL' | 'CANARY' | 'SHADOW'
+  candidate: string | null
+  candidateDigest: string | null
+  percent: number | null
+  /** id of the command that began the generation */
+  command: string | null
+  worker: string
+  at: number
+}
+
+export const fenceKey = (fence: Pick<Fence, 'deployment' | 'topic' | 'partition' | 'generation'>): string =>
+  `${fence.deployment}/${fence.topic}/${fence.partition}/${fence.generation}`
+
+/** A firm-deadline record that was not scored, or not in time. */
+export interface Late {
+  topic: string
+  partition: number
+  offset: number
+  model: string
+  digest: string
+  generation: number
+  /** where it was found late: admission, preprocess, inference, postprocess */
+  stage: string
+  /** milliseconds since the epoch */
+  deadline: number
+  missedByMs: number
   at: number
 }

@@ -1,7 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
 import type { Leases } from './leases.js'
-import type { Decoded, DecodedRows, Fetched, ModelChoice, RecordDecoder } from './ports.js'
-import { type Run, splitFetched } from './split-fetched.js'
+import type { Choice, Decoded, DecodedRows, Fetched, ModelChoice, RecordDecoder } from './ports.js'
+import { frontOffset, type Run, splitFront } from './split-fetched.js'
 import { stage } from './stage.js'
 
 export interface DecodeOptions {
@@ -17,9 +17,10 @@ export interface DecodeOptions {
  * Turns fetched bytes into rows for the generation that scores them.
  *
  * A `Fetched` is split where the generation changes; order is kept, the parts cover the same offsets, and a part without records passes
- * with zero rows so that its coverage is committed. The generation is chosen as each part is decoded. As long as the decoder answers
- * synchronously, so does this stage; while it awaits (a writer schema is fetched), what arrives waits behind it. That queue is bounded by
- * the credits given out at the source. Bad records ride along in `rejected`; a decoder that throws or rejects errors the stream.
+ * with zero rows so that its coverage is committed. The generation is chosen as each part is decoded. As long as choice and decoder answer
+ * synchronously, so does this stage; while it awaits (a bundle is loaded, a writer schema is fetched), what arrives waits behind it. That
+ * queue is bounded by the credits given out at the source. Bad records ride along in `rejected`; a choice or a decoder that throws or
+ * rejects errors the stream.
  *
  * @example
  * source.records(credits).pipe(decode({ choice, decoder, leases }))
@@ -30,33 +31,32 @@ export function decode({
   leases,
   maxRecords = Number.POSITIVE_INFINITY,
 }: DecodeOptions): OperatorFunction<Fetched, Decoded> {
+  const choose = choice.choose.bind(choice)
   return stage((downstream) => {
     const waiting: Fetched[] = []
-    let runs: Iterator<Run, void> | undefined
     let busy = false
     let ended = false
-
-    function nextRun(): Run | undefined {
-      for (;;) {
-        if (!runs) {
-          const fetched = waiting.shift()
-          if (!fetched) return undefined
-          runs = splitFetched(fetched, choice, maxRecords)
-        }
-        const step = runs.next()
-        if (!step.done) return step.value
-        runs = undefined
-      }
-    }
 
     function emit(run: Run, { rows, rejected, echo }: DecodedRows): void {
       const { topic, partition, start, next, records, bytes, generation } = run
       downstream.next({ topic, partition, start, next, records, bytes, generation, rows, rejected, echo })
     }
 
-    async function settle(run: Run, decoding: Promise<DecodedRows>): Promise<void> {
+    /** Decodes the front of what waits; a promise while it is awaited. */
+    function step(choice: Choice): Promise<void> | undefined {
+      const { run, rest } = splitFront(waiting[0]!, choice, maxRecords)
+      if (rest) waiting[0] = rest
+      else waiting.shift()
+      leases.retain(run.generation)
+      const decoded = decoder.decode(run.records, run.generation.plan)
+      if (decoded instanceof Promise) return decoded.then((rows) => emit(run, rows))
+      emit(run, decoded)
+      return undefined
+    }
+
+    async function resume(awaited: Promise<void>): Promise<void> {
       try {
-        emit(run, await decoding)
+        await awaited
         busy = false
         drain()
       } catch (error) {
@@ -67,19 +67,21 @@ export function decode({
     function drain(): void {
       if (busy) return
       busy = true
-      while (!downstream.closed) {
-        const run = nextRun()
-        if (!run) break
-        leases.retain(run.generation)
-        const decoded = decoder.decode(run.records, run.generation.plan)
-        if (decoded instanceof Promise) {
-          void settle(run, decoded)
+      while (!downstream.closed && waiting[0]) {
+        const { topic, partition } = waiting[0]
+        const choice = choose(topic, partition, frontOffset(waiting[0]))
+        const awaited = choice instanceof Promise ? choice.then(chosenLate) : step(choice)
+        if (awaited) {
+          void resume(awaited)
           return
         }
-        emit(run, decoded)
       }
       busy = false
       if (ended) downstream.complete()
+    }
+
+    async function chosenLate(choice: Choice): Promise<void> {
+      if (!downstream.closed) await step(choice)
     }
 
     return {

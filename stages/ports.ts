@@ -264,8 +264,23 @@ export interface Publisher {
   publish(outgoing: readonly Outgoing[]): Promise<void>
 }
 
+export interface Choice {
+  readonly generation: Generation
+  /** the first offset after the one asked for that another generation may score; Infinity while no switch is known */
+  readonly until: number
+}
+
 /** Which generation scores a record: a function of the partition and the offset alone. */
 export interface ModelChoice {
-  /** The generation of `offset`, and the first offset after it that another one may score (Infinity while no switch is known). */
-  choose(topic: string, partition: number, offset: number): { readonly generation: Generation; readonly until: number }
+  /**
+   * The generation of `offset`. Synchronous when it is loaded; a promise while it is not (a bundle is being read back, or no model was ever
+   * named), which is settled when it is. Asked in the order of the offsets of a partition; the answer may fence a new generation at `offset`.
+   */
+  choose(topic: string, partition: number, offset: number): Choice | Promise<Choice>
+}
+
+/** Whether the fence of what is about to be published is written. */
+export interface FenceGate {
+  /** Resolves when the fence is in the log; undefined when it is already. */
+  written(topic: string, partition: number, generation: Generation): Promise<void> | undefined
 }

@@ -1,4 +1,4 @@
-import type { Fetched, Generation, ModelChoice, SourceRecord } from './ports.js'
+import type { Choice, Fetched, Generation, SourceRecord } from './ports.js'
 import { recordBytes } from './record-bytes.js'
 
 /** A part of a `Fetched` that one generation scores. */
@@ -6,38 +6,41 @@ export interface Run extends Fetched {
   readonly generation: Generation
 }
 
+/** The offset whose generation decides about the front of the run: that of its first record, or its start where it has only a gap. */
+export const frontOffset = ({ records, start }: Fetched): number => records[0]?.offset ?? start
+
 /**
- * Splits fetched records where the generation changes, and after `maxRecords`. The parts cover `[start, next)` without gap or overlap, and
- * their bytes add up. Lazy: a part's generation is chosen when the part is asked for, so a switch takes effect at the next part.
- * A `Fetched` without records (only a gap) is one part.
+ * Cuts the front off a run: the records below `until`, at most `maxRecords`, at least one. Front and rest cover `[start, next)` without gap
+ * or overlap, and their bytes add up. No rest when the front is all of it.
  */
-export function* splitFetched(fetched: Fetched, choice: ModelChoice, maxRecords: number): Generator<Run, void, void> {
-  const { topic, partition, records } = fetched
-  let first = 0
-  let start = fetched.start
-  let bytesLeft = fetched.bytes
-  do {
-    const { generation, until } = choice.choose(topic, partition, records[first]?.offset ?? start)
-    const end = endOfRun(records, first, until, maxRecords)
-    if (first === 0 && end === records.length) {
-      yield { ...fetched, generation }
-      return
-    }
-    const last = end === records.length
-    const next = last ? fetched.next : records[end - 1]!.offset + 1
-    const bytes = last ? bytesLeft : Math.min(bytesLeft, bytesOf(records, first, end))
-    yield { topic, partition, start, next, records: records.slice(first, end), bytes, generation }
-    first = end
-    start = next
-    bytesLeft -= bytes
-  } while (first < records.length)
+export function splitFront(
+  fetched: Fetched,
+  { generation, until }: Choice,
+  maxRecords: number,
+): { readonly run: Run; readonly rest: Fetched | undefined } {
+  const { topic, partition, start, records } = fetched
+  const end = endOfRun(records, until, maxRecords)
+  if (end === records.length) return { run: { ...fetched, generation }, rest: undefined }
+  const next = records[end - 1]!.offset + 1
+  const bytes = Math.min(fetched.bytes, bytesOf(records, end))
+  return {
+    run: { topic, partition, start, next, records: records.slice(0, end), bytes, generation },
+    rest: {
+      topic,
+      partition,
+      start: next,
+      next: fetched.next,
+      records: records.slice(end),
+      bytes: fetched.bytes - bytes,
+    },
+  }
 }
 
-/** Index after the last record of the run that begins at `first`: below `until`, at most `maxRecords`, at least one. */
-function endOfRun(records: readonly SourceRecord[], first: number, until: number, maxRecords: number): number {
-  const limit = Math.min(records.length, first + maxRecords)
-  if (limit === first || records[limit - 1]!.offset < until) return limit
-  let low = first + 1
+/** Index after the last record of the front. */
+function endOfRun(records: readonly SourceRecord[], until: number, maxRecords: number): number {
+  const limit = Math.min(records.length, maxRecords)
+  if (limit === 0 || records[limit - 1]!.offset < until) return limit
+  let low = 1
   let high = limit
   while (low < high) {
     const middle = (low + high) >>> 1
@@ -47,8 +50,8 @@ function endOfRun(records: readonly SourceRecord[], first: number, until: number
   return low
 }
 
-function bytesOf(records: readonly SourceRecord[], from: number, to: number): number {
+function bytesOf(records: readonly SourceRecord[], to: number): number {
   let bytes = 0
-  for (let i = from; i < to; i++) bytes += recordBytes(records[i]!)
+  for (let i = 0; i < to; i++) bytes += recordBytes(records[i]!)
   return bytes
 }
