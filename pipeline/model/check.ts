@@ -3,16 +3,9 @@ import type { Scorer } from '../../stages/ports.js'
 import { type Bundle, readBundle } from './bundle.js'
 import { type ListedFile, sha256 } from './bundle-files.js'
 import { fitGraphs } from './fit-graphs.js'
+import { failedGate, type Gate } from './gates.js'
 import { goldenDifference, goldenRows, parseGolden } from './golden.js'
 import { toScoringPlan } from './scoring-plan.js'
-
-/** What one check found. */
-export interface Gate {
-  readonly gate: string
-  readonly ok: boolean
-  /** one line */
-  readonly detail: string
-}
 
 /** `checkBundle` of a folder or an archive; a bundle that cannot even be read fails the gate `read`. */
 export async function checkPath(path: string, scorerFor: (bundle: Bundle) => Promise<Scorer>): Promise<Gate[]> {
@@ -20,7 +13,7 @@ export async function checkPath(path: string, scorerFor: (bundle: Bundle) => Pro
   try {
     bundle = await readBundle(path)
   } catch (error) {
-    return [{ gate: 'read', ok: false, detail: reason(error) }]
+    return [failedGate('read', error)]
   }
   const read = { gate: 'read', ok: true, detail: `${bundle.ref}, digest ${bundle.digest}` }
   return [read, ...(await checkBundle(bundle, scorerFor))]
@@ -42,7 +35,7 @@ export async function checkBundle(bundle: Bundle, scorerFor: (bundle: Bundle) =>
       gates.push({ gate, ok: true, detail: detail(result) })
       return result
     } catch (error) {
-      gates.push({ gate, ok: false, detail: reason(error) })
+      gates.push(failedGate(gate, error))
       return undefined
     }
   }
@@ -103,6 +96,3 @@ async function answerGolden(bundle: Bundle, scorer: Scorer): Promise<number> {
   }
   return cases.length
 }
-
-const reason = (error: unknown): string =>
-  (error instanceof MillraceError ? error.detail : (error as Error).message).replace(/\p{Cc}+/gu, ' ')

@@ -122,7 +122,7 @@ describe('checking a bundle', () => {
   test('of a path that holds none fails at the first gate', async () => {
     const folder = await temporaryFolder()
     expect(await checkPath(folder, createScorer)).toEqual([
-      { gate: 'read', ok: false, detail: `${folder}: bundle.json is missing` },
+      { gate: 'read', ok: false, detail: `${folder}: bundle.json is missing`, code: 'bundle-invalid' },
     ])
     await writeFolder(folder, bundle().files)
     expect((await checkPath(folder, createScorer)).map(({ ok }) => ok)).toEqual([true, true, true, true, true, true])

@@ -1,0 +1,75 @@
+import type { Scorer, ScoringPlan } from '../../stages/ports.js'
+import type { Bundle } from './bundle.js'
+import { checkBundle } from './check.js'
+import { type GateReport, refusal, reportOf } from './gates.js'
+import type { Manifest } from './manifest.js'
+import { createScorer, type ScorerOptions } from './scorer.js'
+import type { BundleStore } from './store.js'
+
+/** A bundle that passed every gate, ready to score. Whoever loads it closes the scorer. */
+export interface LoadedModel {
+  /** name@version */
+  readonly ref: string
+  readonly digest: string
+  readonly plan: ScoringPlan
+  readonly manifest: Manifest
+  /** loaded and warm, in a worker thread of its own */
+  readonly scorer: Scorer
+}
+
+export type LoadStage = 'loading' | 'verifying'
+
+export interface LoaderOptions {
+  readonly store: Pick<BundleStore, 'load'>
+  readonly scorer?: ScorerOptions
+  /** Tries the bundle elsewhere before this process touches its model; without it the gates are tried here, on the scorer that is returned. */
+  readonly verify?: (bundle: Bundle) => Promise<GateReport>
+}
+
+export interface ModelLoader {
+  /**
+   * Rejects with the code of the gate that refused the bundle and one line that says why, and as `BundleStore.load` does. `onStage` is told
+   * when the bundle is being read and when it is being tried.
+   */
+  load(ref: string, digest?: string, onStage?: (stage: LoadStage) => void): Promise<LoadedModel>
+}
+
+export function createModelLoader(options: LoaderOptions): ModelLoader {
+  const start = (bundle: Pick<Bundle, 'ref' | 'plan' | 'files' | 'manifest'>) => createScorer(bundle, options.scorer)
+  return {
+    async load(ref, digest, onStage) {
+      onStage?.('loading')
+      const bundle = await options.store.load(ref, digest)
+      onStage?.('verifying')
+      const scorer = options.verify
+        ? await passThen(await options.verify(bundle), () => start(bundle))
+        : await checkedScorer(bundle, start)
+      return Object.freeze({
+        ref: bundle.ref,
+        digest: bundle.digest,
+        plan: bundle.plan,
+        manifest: bundle.manifest,
+        scorer,
+      })
+    },
+  }
+}
+
+function passThen(report: GateReport, start: () => Promise<Scorer>): Promise<Scorer> {
+  const refused = refusal(report)
+  if (refused) throw refused
+  return start()
+}
+
+/** Tries the gates on a scorer that, when they pass, is not closed but handed on: a model is loaded once. */
+async function checkedScorer(bundle: Bundle, start: (bundle: Bundle) => Promise<Scorer>): Promise<Scorer> {
+  let scorer: Scorer | undefined
+  const gates = await checkBundle(bundle, async () => {
+    scorer = await start(bundle)
+    return { score: (rows) => scorer!.score(rows), close: async () => undefined }
+  })
+  const refused = refusal(reportOf(bundle, gates))
+  if (!refused && scorer) return scorer
+  await scorer?.close()
+  throw refused
+}
