@@ -1,7 +1,7 @@
 import kafkajs, { type Kafka, type Producer } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { Headers } from '../../stages/ports.js'
-import { settles } from './backoff.js'
+import { settles } from '../backoff.js'
 import { describeKafkaError } from './errors.js'
 
 export interface LogWriter {

@@ -6,7 +6,7 @@
 import type { Kafka } from 'kafkajs'
 import { Observable } from 'rxjs'
 import type { SourceRecord } from '../../stages/ports.js'
-import { createBackoff, settles, unless } from './backoff.js'
+import { createBackoff, settles, unless } from '../backoff.js'
 import { createCluster, fetchPartition, logEdge } from './cluster.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 

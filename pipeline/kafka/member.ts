@@ -2,7 +2,7 @@
 import type { Consumer, Kafka } from 'kafkajs'
 import type { TopicPartition } from '../../stages/ports.js'
 import type { OpenAssignment } from '../assignment.js'
-import { settles, unless } from './backoff.js'
+import { settles, unless } from '../backoff.js'
 import { createFeed, type Feed } from './feed.js'
 import { hookedAssigner, type Membership } from './join-hook.js'
 

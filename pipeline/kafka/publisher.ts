@@ -1,7 +1,7 @@
 import type { CompressionTypes, Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { OutputKind, Publisher } from '../../stages/ports.js'
-import { createBackoff } from './backoff.js'
+import { createBackoff } from '../backoff.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 import { type Chunk, createLanes } from './lanes.js'
 import { createSender } from './sender.js'

@@ -1,7 +1,7 @@
 /** One producer at a time, made when it is needed and thrown away when the broker and it disagree. */
 import kafkajs, { type CompressionTypes, type Kafka, type Producer, type TopicMessages } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
-import { settles } from './backoff.js'
+import { settles } from '../backoff.js'
 import type { Chunk } from './lanes.js'
 
 export interface SenderOptions {
