@@ -159,6 +159,31 @@ export const errors = {
     retryable: false,
     remedy: 'run `millrace bundle check` on it',
   },
+  'store-full': {
+    message: 'the bundle store is full',
+    retryable: false,
+    remedy: 'remove bundles with `millrace models rm`, or raise bundles.maxStoreBytes',
+  },
+  'store-immutable': {
+    message: 'this deployment takes no new bundles',
+    retryable: false,
+    remedy: 'build the bundle into the image, or set bundles.mutable',
+  },
+  'model-in-use': {
+    message: 'the bundle is in use',
+    retryable: false,
+    remedy: 'switch to another one, or unpin it first',
+  },
+  'signature-missing': {
+    message: 'it is not signed, and keys are configured',
+    retryable: false,
+    remedy: 'sign it: `millrace bundle sign`',
+  },
+  'signature-wrong': {
+    message: 'no trusted key made the signature',
+    retryable: false,
+    remedy: 'sign it with a key whose public half is configured, and look at who sent it',
+  },
   'command-invalid': {
     message: 'the control message is not a command',
     retryable: false,

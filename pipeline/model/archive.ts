@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { Header, Parser, type ReadEntry } from 'tar'
 import { MillraceError } from '../../stages/errors.js'
-import { isBundleFile } from './bundle-files.js'
+import { isBundleFile, maxFileBytes } from './bundle-files.js'
 
 /** Bytes that a bundle may have on disk, and in memory once unpacked. */
 export interface ArchiveLimits {
@@ -15,31 +15,55 @@ export interface ArchiveLimits {
 
 export const archiveLimits: ArchiveLimits = { packedBytes: 512 * 1024 * 1024, unpackedBytes: 1024 * 1024 * 1024 }
 
-/**
- * The files of a `.tar.gz`, by name. Nothing is written to disk: an archive is only ever read into memory, and only regular files with
- * the names of a bundle are taken, each once. Everything else (links, devices, folders, other names, paths) refuses the whole archive, as
- * does a byte too many, counted while unpacking. Throws `bundle-invalid`; errors of the file system pass through.
- */
+/** Takes the bytes of one file as they are unpacked. */
+export interface FileSink {
+  chunk(bytes: Buffer): void
+  /** The file is complete; not called when the archive is refused before. */
+  end(): void
+}
+
+/** The files of a `.tar.gz`, by name, in memory. Throws as `walkArchive` does. */
 export async function readArchive(path: string, limits: ArchiveLimits = archiveLimits): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>()
+  await walkArchive(path, limits, (name) => {
+    const chunks: Buffer[] = []
+    return {
+      chunk: (bytes) => void chunks.push(bytes),
+      end: () => void files.set(name, Buffer.concat(chunks)),
+    }
+  })
+  return files
+}
+
+/**
+ * Unpacks a `.tar.gz` into sinks, one a file. Nothing is written to disk, and only regular files with the names of a bundle are taken, each
+ * once. Everything else (links, devices, folders, other names, paths) refuses the whole archive, as does a byte too many, counted while
+ * unpacking. Throws `bundle-invalid`; errors of the file system pass through.
+ */
+export async function walkArchive(
+  path: string,
+  limits: ArchiveLimits,
+  open: (name: string) => FileSink,
+): Promise<void> {
   const refuse = (what: string, cause?: unknown) =>
     new MillraceError('bundle-invalid', `${path}: ${what.replace(/\p{Cc}+/gu, ' ')}`, { cause })
   const { size } = await stat(path)
   if (size > limits.packedBytes) throw refuse(`${size} bytes; a bundle has at most ${limits.packedBytes}`)
 
-  const files = new Map<string, Buffer>()
   const names = new Set<string>()
   let failure: unknown
   const take = (entry: ReadEntry) => {
     const problem = entryProblem(entry, names)
-    if (problem) failure ??= refuse(problem)
     // The declared size is looked at first, so that nothing is kept of a file that cannot fit.
-    else if (entry.size > limits.unpackedBytes) failure ??= refuse(`${entry.path} unpacks to ${entry.size} bytes`)
-    const chunks: Buffer[] = []
+    const most = Math.min(limits.unpackedBytes, maxFileBytes.get(plainName(entry.path)) ?? limits.unpackedBytes)
+    if (problem) failure ??= refuse(problem)
+    else if (entry.size > most) failure ??= refuse(`${entry.path} unpacks to ${entry.size} bytes, more than ${most}`)
+    const sink = failure || entry.type === 'Directory' ? undefined : open(plainName(entry.path))
     entry.on('data', (chunk) => {
-      if (!failure) chunks.push(chunk)
+      if (!failure) sink?.chunk(chunk)
     })
     entry.on('end', () => {
-      if (entry.type !== 'Directory' && !failure) files.set(plainName(entry.path), Buffer.concat(chunks))
+      if (!failure) sink?.end()
     })
   }
   const parser = new Parser({ strict: true, brotli: false, zstd: false, onReadEntry: take })
@@ -71,7 +95,6 @@ export async function readArchive(path: string, limits: ArchiveLimits = archiveL
     }
   }
   if (failure) throw failure
-  return files
 }
 
 const isGzip = (chunk: Buffer): boolean => chunk[0] === 0x1f && chunk[1] === 0x8b

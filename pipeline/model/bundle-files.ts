@@ -18,5 +18,16 @@ const known: ReadonlySet<string> = new Set([manifestFile, signatureFile, ...list
 /** Whether a bundle may hold a file of this name (exact, also in case). */
 export const isBundleFile = (name: string): boolean => known.has(name)
 
+/** A manifest names columns and digests; more than this is not one. */
+export const maxManifestBytes = 4 * 1024 * 1024
+
+/** Files that are read as text, and could otherwise be anything up to the size of a bundle. */
+export const maxFileBytes: ReadonlyMap<string, number> = new Map([
+  [manifestFile, maxManifestBytes],
+  [signatureFile, 4096],
+  ['input.avsc', 4 * 1024 * 1024],
+  ['golden.jsonl', 256 * 1024 * 1024],
+])
+
 /** Lower-case hex. */
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')

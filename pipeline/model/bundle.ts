@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { MillraceError } from '../../stages/errors.js'
 import type { ScoringPlan } from '../../stages/ports.js'
 import { type ArchiveLimits, archiveLimits, readArchive } from './archive.js'
-import { isBundleFile, listedFiles, manifestFile, sha256 } from './bundle-files.js'
+import { isBundleFile, type ListedFile, listedFiles, manifestFile, sha256 } from './bundle-files.js'
 import { type Manifest, parseManifest } from './manifest.js'
 import { toScoringPlan } from './scoring-plan.js'
 
@@ -39,7 +39,7 @@ export async function readBundleFiles(path: string, limits = archiveLimits): Pro
 }
 
 // Other files may lie in a folder (a README, the training script); links are followed, since mounted folders are made of them.
-async function readFolder(path: string, limits: ArchiveLimits): Promise<Map<string, Buffer>> {
+export async function readFolder(path: string, limits: ArchiveLimits): Promise<Map<string, Buffer>> {
   const names = (await readdir(path)).filter(isBundleFile).sort()
   const sizes = await Promise.all(names.map(async (name) => (await stat(join(path, name))).size))
   const total = sizes.reduce((sum, size) => sum + size, 0)
@@ -55,21 +55,34 @@ export function toBundle(path: string, files: ReadonlyMap<string, Buffer>): Bund
   const bytes = files.get(manifestFile)
   if (!bytes) throw new MillraceError('bundle-invalid', `${path}: ${manifestFile} is missing`)
   const manifest = named(path, () => parseManifest(bytes))
+  checkListed(path, manifest, (name) => {
+    const file = files.get(name)
+    return file && sha256(file)
+  })
+  const plan = named(path, () => toScoringPlan(manifest, parseReaderSchema(files.get('input.avsc')!)))
+  return Object.freeze({ ref: refOf(manifest), digest: sha256(bytes), manifest, plan, files })
+}
+
+export const refOf = ({ name, version }: Pick<Manifest, 'name' | 'version'>): string => `${name}@${version}`
+
+/** Compares the files that are there with those that the manifest lists. `digestOf` gives undefined for a file that is not there. */
+export function checkListed(
+  path: string,
+  manifest: Manifest,
+  digestOf: (name: ListedFile) => string | undefined,
+): void {
   for (const name of listedFiles) {
     const stated = manifest.files[name]
-    const file = files.get(name)
+    const found = digestOf(name)
     if (stated === undefined) {
-      if (file)
+      if (found)
         throw new MillraceError('bundle-invalid', `${path}: ${name} is there, but ${manifestFile} does not list it`)
       continue
     }
-    if (!file) throw new MillraceError('bundle-invalid', `${path}: ${name} is missing`)
-    const found = sha256(file)
+    if (!found) throw new MillraceError('bundle-invalid', `${path}: ${name} is missing`)
     if (found !== stated)
       throw new MillraceError('digest-mismatch', `${path}: ${name} is ${found}, ${manifestFile} states ${stated}`)
   }
-  const plan = named(path, () => toScoringPlan(manifest, parseReaderSchema(files.get('input.avsc')!)))
-  return Object.freeze({ ref: `${manifest.name}@${manifest.version}`, digest: sha256(bytes), manifest, plan, files })
 }
 
 /** `input.avsc` as JSON; whether it is a schema is for the scoring plan to say. */

@@ -1,10 +1,8 @@
 import { z } from 'zod'
 import { MillraceError } from '../../stages/errors.js'
 import type { TensorType } from '../../stages/ports.js'
-import { type ListedFile, listedFiles, manifestFile, requiredFiles } from './bundle-files.js'
+import { type ListedFile, listedFiles, manifestFile, maxManifestBytes, requiredFiles } from './bundle-files.js'
 
-/** A manifest names columns and digests; more than this is not one. */
-export const maxManifestBytes = 4 * 1024 * 1024
 /** Elements in one row of one tensor: a 4096 × 4096 image. */
 const maxRowWidth = 1 << 24
 

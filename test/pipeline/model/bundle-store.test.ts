@@ -17,7 +17,8 @@ test('folders and archives are listed side by side, and each can be loaded', asy
     ['digits@2', undefined],
     ['digits@10', undefined],
   ])
-  expect(listed[1]).toEqual({ ref: 'digits@10', digest: packed.digest, path: packed.path, bytes: packed.bytes })
+  const { path, bytes } = packed
+  expect(listed[1]).toMatchObject({ ref: 'digits@10', digest: packed.digest, path, bytes, signed: false, byHand: true })
   expect((await store.load('digits@10')).digest).toBe(packed.digest)
   expect((await store.load('digits@2')).ref).toBe('digits@2')
 })
