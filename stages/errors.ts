@@ -225,6 +225,7 @@ export const errors = {
   'file-unreadable': { message: 'the file cannot be read', retryable: false, remedy: 'check the path' },
   'record-invalid': { message: 'a record does not fit the schema', retryable: false, remedy: 'correct the named line' },
   'timed-out': { message: 'it took too long', retryable: true, remedy: 'try again, or allow more time' },
+  interrupted: { message: 'it was interrupted', retryable: true, remedy: 'run it again' },
   internal: { message: 'something unexpected went wrong', retryable: false, remedy: 'report it with the log' },
 } as const satisfies Record<string, ErrorEntry>
 

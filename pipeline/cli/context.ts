@@ -1,0 +1,72 @@
+/** What a command works with: the session it runs in and the options that every command has. */
+import type { Command } from 'commander'
+import type { Kafka } from 'kafkajs'
+import { findRunningStack } from '../../docker/stack.js'
+import type { Config } from '../config.js'
+import { type ConfigFlags, type LoadedConfig, loadConfig, readSettings, type Settings } from '../config-load.js'
+import { createKafka } from '../kafka/client.js'
+import { kafkaOptionsOf } from '../kafka-options.js'
+import { createLogger, type Logger } from '../logging.js'
+import { createOutput, type Output, wantsColors } from './output.js'
+import type { Session } from './session.js'
+
+/** Where `millrace stack` keeps its data, and where the other commands look for it. */
+export const stackDataDirectory = '.millrace/stack'
+
+export interface CommonOptions {
+  readonly json?: boolean
+  readonly verbose?: boolean
+  readonly config?: string
+  readonly set?: readonly string[]
+  readonly brokers?: string
+  readonly registry?: string
+  readonly deployment?: string
+  readonly logLevel?: string
+}
+
+export interface Context extends Session {
+  readonly output: Output
+  readonly verbose: boolean
+  /** The configuration of this call; `fallback` as in `LoadOptions`. */
+  loadConfig(fallback?: Readonly<Record<string, unknown>>): Promise<LoadedConfig>
+  /** What is written of it, unchecked: for commands that need neither Kafka nor a deployment. */
+  readSettings(): Promise<Settings>
+  /** A client that keeps its troubles to itself, unless --verbose. */
+  kafka(config: Config): Promise<Kafka>
+  /** One event a line, on standard error. */
+  logger(level: string): Logger
+}
+
+/** `values`: options of the command that are settings, by path. */
+export const contextOf = (session: Session, command: Command, values: ConfigFlags['values'] = {}): Context => {
+  const common = command.optsWithGlobals<CommonOptions>()
+  const { environment, stderr } = session
+  const { brokers, registry, deployment, logLevel } = common
+  const flags: ConfigFlags = {
+    file: common.config,
+    set: common.set,
+    values: { brokers, registry, deployment, logLevel, ...values },
+  }
+  const verbose = common.verbose ?? false
+  const logger = (level: string) =>
+    createLogger({
+      level,
+      pretty: stderr.isTTY === true && !common.json,
+      colors: wantsColors(stderr, environment),
+      stream: stderr,
+    })
+  return {
+    ...session,
+    output: createOutput(session, common.json ?? false),
+    verbose,
+    loadConfig: (fallback) =>
+      loadConfig({ flags, environment, fallback, findStack: () => findRunningStack(stackDataDirectory) }),
+    readSettings: () => readSettings(flags, environment),
+    kafka: async (config) => {
+      const options = await kafkaOptionsOf(config)
+      const log = verbose ? logger('debug') : undefined
+      return createKafka({ ...options, onLog: log && ((level, message, extra) => log[level](extra, message)) })
+    },
+    logger,
+  }
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/**
+ * The program: the one place that knows the process. Ctrl-C and SIGTERM ask the command to end in order; a second Ctrl-C ends it at once.
+ */
+import { exitCodeOf, exitCodes, failureText } from './failure.js'
+import { wantsColors } from './output.js'
+import { createProgram } from './program.js'
+import type { Session } from './session.js'
+
+const stopping = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.on(name, () => {
+    if (stopping.signal.aborted) process.exit(exitCodes.failed)
+    stopping.abort()
+  })
+// `millrace consume | head -1`: the reader has what it wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  stopping.abort()
+})
+
+const { env: environment, stdin, stdout, stderr } = process
+const session: Session = { environment, stdin, stdout, stderr, signal: stopping.signal }
+const args = process.argv.slice(2)
+try {
+  await createProgram(session).parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' })
+} catch (error) {
+  const [json, verbose] = [args.includes('--json'), args.includes('--verbose')]
+  const text = failureText(error, { json, verbose, color: wantsColors(stderr, environment) && !json })
+  if (text !== undefined) stderr.write(`${text}\n`)
+  process.exitCode = exitCodeOf(error)
+}
