@@ -75,11 +75,13 @@ export async function walkArchive(
   })
 
   let unpacked = 0
+  let head: Buffer = Buffer.alloc(0)
   try {
     await pipeline(createReadStream(path), createGunzip(), async (chunks: AsyncIterable<Buffer>) => {
       for await (const chunk of chunks) {
         // The parser would unpack a second layer of compression by itself, past the count below.
-        if (unpacked === 0 && isGzip(chunk)) failure = refuse('compressed twice')
+        if (head.length < 2) head = Buffer.concat([head, chunk.subarray(0, 2)])
+        if (isGzip(head)) failure ??= refuse('compressed twice')
         unpacked += chunk.length
         if (unpacked > limits.unpackedBytes) failure ??= refuse(`unpacks to more than ${limits.unpackedBytes} bytes`)
         if (!failure) parser.write(chunk)

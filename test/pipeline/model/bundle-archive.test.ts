@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
-import { Header } from 'tar'
+import { crc32, deflateRawSync, gzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { Header, type HeaderData, Pax } from 'tar'
 import { expect, test } from 'vitest'
 import { readBundle } from '../../../pipeline/model/bundle.js'
+import { MillraceError } from '../../../stages/errors.js'
 import { bundleFiles, temporaryFolder } from './bundle-fixture.js'
 
 interface Entry {
@@ -26,6 +28,11 @@ function tar(entries: readonly Entry[]): Buffer {
   })
   return Buffer.concat([...blocks, Buffer.alloc(1024)])
 }
+
+/** An extended header that says of the next file what its own header does not. */
+const extended = (said: Partial<HeaderData>): Buffer => new Pax(said as HeaderData).encode()
+
+const withoutEnd = (entries: readonly Entry[]) => tar(entries).subarray(0, -1024)
 
 async function read(archive: Buffer) {
   const path = join(await temporaryFolder(), 'bundle.tar.gz')
@@ -90,4 +97,65 @@ test('what is no archive, cut short or damaged is refused', async () => {
   await refused(gzipSync(tar(regular()).subarray(0, 1500)), /./)
   await refused(gzipSync(Buffer.from('hello')), /./)
   await refused(gzipSync(Buffer.alloc(10_000, 'x')), /./)
+})
+
+test('an archive inside an archive is refused, also when its first byte comes alone', async () => {
+  const inner = gzipSync(tar(regular()))
+  const empty = Buffer.from([0, 0, 0, 0xff, 0xff])
+  const trailer = Buffer.alloc(8)
+  trailer.writeUInt32LE(crc32(inner), 0)
+  trailer.writeUInt32LE(inner.length, 4)
+  const crafted = Buffer.concat([
+    Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]),
+    Buffer.from([0, 1, 0, 0xfe, 0xff, inner[0]!]),
+    ...new Array<Buffer>(30_000).fill(empty),
+    deflateRawSync(inner.subarray(1)),
+    trailer,
+  ])
+  await refused(crafted, /compressed twice/)
+})
+
+test('an extended header cannot say another name or another size', async () => {
+  const file = { path: 'model.onnx', bytes: Buffer.from('x') }
+  const others = regular().filter(({ path }) => path !== 'model.onnx')
+  const after = (pax: Buffer) => gzipSync(Buffer.concat([withoutEnd(others), pax, tar([file])]))
+  await refused(after(extended({ path: '../../etc/cron.d/x' })), /is not a file of a bundle/)
+  await refused(after(extended({ path: 'bundle.json' })), /there twice/)
+  await refused(after(extended({ size: 8e9 })), /unpacks to/)
+})
+
+test('a text file that is larger than any is refused by its header', async () => {
+  const change = (path: string, size: number) =>
+    gzipSync(tar([...regular().filter((entry) => entry.path !== path), { path, bytes: Buffer.alloc(size, ' ') }]))
+  const large = { packedBytes: 1e9, unpackedBytes: 1e9 }
+  const path = join(await temporaryFolder(), 'bundle.tar.gz')
+  for (const [name, most] of [
+    ['bundle.json', 4_194_304],
+    ['input.avsc', 4_194_304],
+    ['signature', 4096],
+  ] as const) {
+    await writeFile(path, change(name, most + 1))
+    await expect(readBundle(path, large)).rejects.toThrow(`more than ${most}`)
+  }
+})
+
+test('a damaged archive is refused with an error of its own, or what is read is what was packed', async () => {
+  const sound = tar(regular())
+  const { digest } = await read(gzipSync(sound))
+  const path = join(await temporaryFolder(), 'damaged.tar.gz')
+  const flip = fc.record({ at: fc.nat(sound.length - 1), to: fc.nat(255) })
+  const damage = fc.array(flip, { minLength: 1, maxLength: 4 })
+  await fc.assert(
+    fc.asyncProperty(damage, fc.option(damage, { nil: [] }), async (inside, outside) => {
+      const bytes = Buffer.from(sound)
+      for (const { at, to } of inside) bytes[at] = to
+      const packed = gzipSync(bytes, { level: 1 })
+      for (const { at, to } of outside) packed[at % packed.length] = to
+      await writeFile(path, packed)
+      const result = await readBundle(path, limits).catch((error: unknown) => error)
+      if (result instanceof Error) expect(result).toBeInstanceOf(MillraceError)
+      else expect(result).toMatchObject({ digest })
+    }),
+    { numRuns: 300 },
+  )
 })

@@ -57,6 +57,18 @@ describe('a manifest', () => {
     expect(error.message).not.toMatch(/\n/)
   })
 
+  test('cannot reach a prototype, and nested as deep as its size allows it is refused', () => {
+    const text = JSON.stringify(complete)
+    const poisoned = text.replace('"outputs":{', '"outputs":{"values":{"__proto__":"evil","constructor":"c"},')
+    const { outputs } = parseManifest(Buffer.from(poisoned))
+    expect(Object.getPrototypeOf(outputs.values)).toBe(Object.prototype)
+    expect(({} as Record<string, unknown>).evil).toBeUndefined()
+    expect(Object.values(outputs.values)).not.toContain('evil')
+    const deep = text.replace('"inputs":[', `"inputs":[${'['.repeat(1_000_000)}${']'.repeat(1_000_000)},`)
+    expect(caught(() => parseManifest(Buffer.from(deep)))).toMatchObject({ code: 'bundle-invalid' })
+    expect(caught(() => parseManifest(Buffer.alloc(4_194_305, ' ')))).toMatchObject({ code: 'bundle-invalid' })
+  })
+
   test('that is not JSON, not UTF-8 or not an object is refused', () => {
     for (const bytes of [
       Buffer.from('{'),

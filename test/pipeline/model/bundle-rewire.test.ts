@@ -191,6 +191,14 @@ describe('reading a model', () => {
       'a branch',
       { output, node: [node('If', ['c'], ['y'], [{ name: 'then_branch', type: 5, g: { initializer: [external] } }])] },
     ],
+    ['values of a sparse tensor', { output, sparseInitializer: [{ values: external, dims: [1] }] }],
+    [
+      'indices of a sparse constant',
+      {
+        output,
+        node: [node('Constant', [], ['y'], [{ name: 'sparse_value', type: 11, sparseTensor: { indices: external } }])],
+      },
+    ],
   ])('refuses data in another file: %s', (_, graph) => {
     expect(() => decodeModel('model.onnx', bytesOf(graph))).toThrow('"W" is in another file')
   })
