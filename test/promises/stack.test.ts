@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Kafka, logLevel } from 'kafkajs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findRunningStack, type Stack, startStack } from '../../docker/stack.js'
 import { runs, stackCache, temporaryDirectory } from '../fixtures/stack-programs.js'
 
@@ -70,11 +71,15 @@ describe('a stack with data in it, whose parent was killed', () => {
   let clusterId: string
   let before: Addresses & { pids: Stack['pids'] }
   let stack: Stack
+  let removeDirectory = async () => {}
   const progress: string[] = []
 
   beforeAll(async () => {
     // A name that needs care in a Java properties file, in a class path, in a URL and in the C locale.
-    dataDirectory = join(await temporaryDirectory(afterAll), 'dätä, of; mine')
+    const directory = await temporaryDirectory((remove) => {
+      removeDirectory = remove
+    })
+    dataDirectory = join(directory, 'dätä, of; mine')
     const parent = spawn(process.execPath, ['test/fixtures/stack-parent.mjs', stackCache, dataDirectory], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { PATH: process.env.PATH, LC_ALL: 'C' },
@@ -85,6 +90,7 @@ describe('a stack with data in it, whose parent was killed', () => {
     await fill(before)
     clusterId = (await content(before)).clusterId
     parent.kill('SIGKILL')
+    await once(parent, 'exit')
     // At once, while the programs of the killed one are still on their way out.
     const port = Number(before.brokers.split(':')[1])
     stack = await startStack({
@@ -94,7 +100,10 @@ describe('a stack with data in it, whose parent was killed', () => {
       onProgress: (line) => progress.push(line),
     })
   })
-  afterAll(() => stack?.stop())
+  afterAll(async () => {
+    await stack?.stop()
+    await removeDirectory()
+  })
 
   test('leaves no program alive', async () => {
     expect(await runs(before.pids.kafka)).toBe(false)
@@ -102,7 +111,9 @@ describe('a stack with data in it, whose parent was killed', () => {
   })
 
   test('leaves a lock that the next start sees through, and has kept topics, records, offsets and schemas', async () => {
-    expect(await content(stack)).toEqual({ ...filled, clusterId })
+    // The broker reads its groups back after it has begun to answer, and until then does not tell their offsets.
+    const now = await vi.waitFor(() => content(stack), { timeout: 10_000, interval: 100 })
+    expect(now).toEqual({ ...filled, clusterId })
   })
 
   test('starts again on the port it is told to use', () => {

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -44,22 +43,18 @@ test('the event loop stays responsive during a long run', async () => {
   const scorer = await createScorer(slow)
   const count = 2000
   const features = Float32Array.from({ length: count * width }, (_, i) => i % 7)
-  const lateness = monitorEventLoopDelay({ resolution: 5 })
-  let turns = 0
-  const ticking = setInterval(() => turns++, 5)
-  const started = performance.now()
-  const answer = scorer.score(rows(count, features))
-  lateness.enable()
-  const outputs = await answer
-  lateness.disable()
-  clearInterval(ticking)
-  const took = performance.now() - started
+  let [turns, running] = [0, true]
+  const turn = () => {
+    turns++
+    if (running) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const outputs = await scorer.score(rows(count, features))
+  running = false
   await scorer.close()
   expect(outputs.scores).toEqual(features)
-  expect(took).toBeGreaterThan(100)
-  // A run on this thread would give no turn at all and one delay as long as itself.
-  expect(turns).toBeGreaterThan(5)
-  expect(lateness.max / 1e6).toBeLessThan(took / 2)
+  // A run on this thread leaves it a handful of turns, before and after; the 16 billion multiplications elsewhere leave thousands.
+  expect(turns).toBeGreaterThan(100)
 })
 
 describe('close', () => {

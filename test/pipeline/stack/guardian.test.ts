@@ -54,7 +54,7 @@ describe('a guarded program', () => {
   })
 
   test('may be stopped twice, and after it has ended', async () => {
-    const { process } = await guard('sleep 60')
+    const { process } = await guard('exec sleep 60')
     await Promise.all([process.stop(), process.stop()])
     await process.stop()
     expect(await runs(process.identity.pid)).toBe(false)
