@@ -10,8 +10,13 @@ function headerBytes(headers: Headers): number {
   let bytes = 0
   for (const name in headers) {
     const value = headers[name]
-    if (Array.isArray(value)) for (const one of value) bytes += Buffer.byteLength(name) + Buffer.byteLength(one)
-    else bytes += Buffer.byteLength(name) + (value === undefined ? 0 : Buffer.byteLength(value))
+    if (Array.isArray(value)) for (const one of value) bytes += Buffer.byteLength(name) + valueBytes(one)
+    else bytes += Buffer.byteLength(name) + valueBytes(value)
   }
   return bytes
+}
+
+/** A header that came from Kafka can be null. */
+function valueBytes(value: Buffer | string | null | undefined): number {
+  return value === undefined || value === null ? 0 : Buffer.byteLength(value)
 }

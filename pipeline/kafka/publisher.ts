@@ -2,6 +2,7 @@ import type { CompressionTypes, Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { OutputKind, Publisher } from '../../stages/ports.js'
 import { createBackoff } from '../backoff.js'
+import { canSendChunks } from './broker-requests.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 import { type Chunk, createLanes } from './lanes.js'
 import { createSender } from './sender.js'
@@ -26,10 +27,11 @@ export interface KafkaPublisher extends Publisher {
   close(): Promise<void>
 }
 
-/** Per partition and request. kafkajs copies a partition's messages once per message, so a long request costs the square of its length. */
-const maxRecords = 500
-/** Well below the broker's 1 MiB per batch. */
-const maxBytes = 512 * 1024
+/** Per partition and request: with what the batch itself takes (about 15 bytes a record) below the broker's 1 MiB. */
+const maxRecords = 10_000
+const maxBytes = 800 * 1024
+/** Per partition and request where kafkajs does the encoding: it copies a partition's messages once per message. */
+const maxRecordsSpelledOut = 500
 
 /** The broker's books and the producer's do not agree any more: only a new producer, with a new id, goes on. */
 const producerLost = new Set([
@@ -53,7 +55,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
   const lanes = createLanes()
   const sender = createSender(options)
   const unacknowledged = new Set<(error: unknown) => void>()
-  let limits = { records: maxRecords, bytes: maxBytes }
+  let limits = { records: canSendChunks() ? maxRecords : maxRecordsSpelledOut, bytes: maxBytes }
   let pumping: Promise<void> | undefined
   let failure: { readonly error: unknown } | undefined
   let waiting = false

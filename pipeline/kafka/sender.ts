@@ -1,7 +1,8 @@
 /** One producer at a time, made when it is needed and thrown away when the broker and it disagree. */
-import kafkajs, { type CompressionTypes, type Kafka, type Producer, type TopicMessages } from 'kafkajs'
+import kafkajs, { type CompressionTypes, type Kafka, type Message, type Producer, type TopicMessages } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import { settles } from '../backoff.js'
+import { canSendChunks, chunked } from './broker-requests.js'
 import type { Chunk } from './lanes.js'
 
 export interface SenderOptions {
@@ -62,13 +63,25 @@ export const createSender = ({ kafka, idempotent = true, compression }: SenderOp
   }
 }
 
-const toMessages = (chunks: readonly Chunk[]): TopicMessages[] => {
-  const topics = new Map<string, TopicMessages['messages']>()
-  for (const { topic, partition, records } of chunks) {
-    const messages = topics.get(topic) ?? []
-    topics.set(topic, messages)
-    for (const { key, value, headers, timestamp } of records)
-      messages.push({ key, value, headers, partition, timestamp: String(timestamp) })
+/** One chunk per topic and partition. */
+export const toMessages = (chunks: readonly Chunk[]): TopicMessages[] => {
+  const topics = new Map<string, Chunk[]>()
+  for (const chunk of chunks) {
+    const parts = topics.get(chunk.topic)
+    if (parts) parts.push(chunk)
+    else topics.set(chunk.topic, [chunk])
   }
-  return [...topics].map(([topic, messages]) => ({ topic, messages }))
+  const messages = canSendChunks() ? chunked : spelledOut
+  return [...topics].map(([topic, parts]) => ({ topic, messages: messages(parts) }))
 }
+
+const spelledOut = (parts: readonly Chunk[]): Message[] =>
+  parts.flatMap(({ partition, records }) =>
+    records.map(({ key, value, headers, timestamp }) => ({
+      key,
+      value,
+      headers,
+      partition,
+      timestamp: String(timestamp),
+    })),
+  )
