@@ -190,9 +190,24 @@ export const errors = {
     remedy: 'send {"action":"SWITCH","model":"name@version"}',
   },
   'command-unsupported': {
-    message: 'this version does not carry out that action',
+    message: 'this deployment does not carry out that action',
     retryable: false,
-    remedy: 'use SWITCH',
+    remedy: 'see the reason',
+  },
+  'switch-pending': {
+    message: 'another switch is being prepared',
+    retryable: true,
+    remedy: 'wait for it, or end it with `millrace switch --abort`',
+  },
+  'nothing-prepared': {
+    message: 'nothing is prepared that this could commit or abort',
+    retryable: false,
+    remedy: 'send PREPARE first, or use `millrace switch NAME@VERSION --wait`',
+  },
+  'nothing-to-roll-back': {
+    message: 'there is no previous model',
+    retryable: false,
+    remedy: 'name one: `millrace switch NAME@VERSION`',
   },
   'java-missing': {
     message: 'Java is not installed',

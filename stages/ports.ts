@@ -132,6 +132,22 @@ export class InferenceError extends Error {
   override readonly name = 'InferenceError'
 }
 
+/** A bundle that is loaded and warm. Whoever has it loaded closes the scorer. */
+export interface LoadedModel {
+  /** name@version */
+  readonly ref: string
+  readonly digest: string
+  readonly plan: ScoringPlan
+  readonly scorer: Scorer
+}
+
+export interface ModelLoader {
+  /**
+   * Reads, verifies and loads a bundle; `onStage` tells how far it is. Rejects with a `MillraceError` that says why it cannot be used.
+   */
+  load(ref: string, digest?: string, onStage?: (stage: 'loading' | 'verifying') => void): Promise<LoadedModel>
+}
+
 /** A bundle that scores under a number. Whoever holds records for it holds a lease; it is released when the last is given back. */
 export interface Generation {
   readonly number: number

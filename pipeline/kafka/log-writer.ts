@@ -6,61 +6,97 @@ import { describeKafkaError } from './errors.js'
 
 export interface LogWriter {
   /**
-   * Appends to partition 0, in the order of the calls; resolves with the offset once all in-sync replicas have the record. Rejects with a
-   * `MillraceError` after a few seconds without success; the entries after it are tried all the same.
+   * Appends to partition 0, in the order of the calls; resolves with the offset once all in-sync replicas have the record. What is appended
+   * while a request is out goes into the next one together. Rejects with a `MillraceError` after a few seconds without success; the entries
+   * after it are tried all the same.
    */
   append(key: Buffer | string | null, value: Buffer | null, headers?: Headers): Promise<number>
   /** Waits for what was appended, then disconnects. Idempotent. */
   close(): Promise<void>
 }
 
+interface Entry {
+  readonly message: { key: Buffer | string | null; value: Buffer | null; headers?: Headers; partition: 0 }
+  readonly resolve: (offset: number) => void
+  readonly reject: (error: Error) => void
+}
+
 const retry = { initialRetryTime: 100, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 5 }
+/** entries of one request; chunks of bundles have half a megabyte each */
+const maxEntries = 100
+const maxBytes = 900 * 1024
 
 /** Writes a topic of one partition. Connects with the first append. */
 export const createLogWriter = (kafka: Kafka, topic: string): LogWriter => {
+  const waiting: Entry[] = []
   let producer: Producer | undefined
-  let last: Promise<unknown> = Promise.resolve()
+  let pumping: Promise<void> | undefined
   let closed = false
 
-  const append = async (key: Buffer | string | null, value: Buffer | null, headers?: Headers): Promise<number> => {
+  const connected = async (): Promise<Producer> => {
+    if (producer) return producer
+    producer = kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      retry,
+    })
+    await producer.connect()
+    return producer
+  }
+  const disconnect = async (limitMs: number) => {
+    const old = producer
+    producer = undefined
+    if (old) await settles(old.disconnect(), limitMs)
+  }
+
+  const send = async (entries: readonly Entry[]) => {
     try {
-      if (!producer) {
-        const made = kafka.producer({
-          idempotent: true,
-          maxInFlightRequests: 1,
-          allowAutoTopicCreation: false,
-          createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-          retry,
-        })
-        producer = made
-        await made.connect()
-      }
-      const messages = [{ key, value, headers, partition: 0 }]
-      const [sent] = await producer.send({ topic, messages, acks: -1 })
+      const messages = entries.map(({ message }) => message)
+      const [sent] = await (await connected()).send({ topic, messages, acks: -1 })
       if (sent?.baseOffset === undefined) throw new MillraceError('topic-missing', topic)
-      return Number(sent.baseOffset)
+      const first = Number(sent.baseOffset)
+      entries.forEach(({ resolve }, index) => {
+        resolve(first + index)
+      })
     } catch (error) {
       // The broker's books and this producer's may differ now: begin with a new one.
-      const old = producer
-      producer = undefined
-      if (old) await settles(old.disconnect(), 1_000)
-      throw describeKafkaError(error, topic)
+      await disconnect(1_000)
+      const described = describeKafkaError(error, topic)
+      for (const { reject } of entries) reject(described)
     }
   }
 
+  const pump = async () => {
+    while (waiting.length > 0) await send(takeRequest(waiting))
+    pumping = undefined
+  }
+
   return {
-    append: (key, value, headers) => {
-      if (closed) return Promise.reject(new MillraceError('internal', `the writer of ${topic} is closed`))
-      const appended = last.then(() => append(key, value, headers))
-      last = appended.catch(() => undefined)
-      return appended
-    },
+    append: (key, value, headers) =>
+      new Promise((resolve, reject) => {
+        if (closed) return reject(new MillraceError('internal', `the writer of ${topic} is closed`))
+        waiting.push({ message: { key, value, headers, partition: 0 }, resolve, reject })
+        // In a microtask, so that what is appended in the same turn shares a request.
+        pumping ??= Promise.resolve().then(pump)
+      }),
     close: async () => {
       closed = true
-      await last
-      const old = producer
-      producer = undefined
-      if (old) await settles(old.disconnect(), 2_000)
+      await pumping
+      await disconnect(2_000)
     },
   }
+}
+
+const takeRequest = (waiting: Entry[]): Entry[] => {
+  let count = 0
+  let bytes = 0
+  do bytes += waiting[count++]!.message.value?.length ?? 0
+  while (
+    count < waiting.length &&
+    count < maxEntries &&
+    bytes + (waiting[count]!.message.value?.length ?? 0) <= maxBytes
+  )
+  return waiting.splice(0, count)
 }

@@ -14,6 +14,8 @@ export type LogEntry =
   | { readonly type: 'entry'; readonly record: SourceRecord }
   /** once: everything that was there when the reading began has been emitted; `offset` is the end of the log at that time */
   | { readonly type: 'caught-up'; readonly offset: number }
+  /** everything below `offset` has been emitted: after each fetch that went further, also over gaps */
+  | { readonly type: 'reached'; readonly offset: number }
 
 export interface ReadLogOptions {
   /** true by default; false begins at the end, after what is there now */
@@ -91,6 +93,12 @@ const readSession = async (
   onRead: () => void,
 ): Promise<void> => {
   const cluster = createCluster(kafka)
+  let said = -1
+  const reached = () => {
+    if (position.next === undefined || position.next === said) return
+    said = position.next
+    emit({ type: 'reached', offset: said })
+  }
   const read = async () => {
     await cluster.connect()
     await cluster.addTargetTopic(topic)
@@ -99,6 +107,7 @@ const readSession = async (
         const [first, end] = [await logEdge(cluster, topic, 0, 'first'), await logEdge(cluster, topic, 0, 'end')]
         position.next = options.fromBeginning === false ? end : first
         position.end = end
+        reached()
       }
       if (position.end !== undefined && position.next >= position.end) {
         emit({ type: 'caught-up', offset: position.end })
@@ -112,6 +121,7 @@ const readSession = async (
         emit({ type: 'entry', record })
       }
       position.next = fetched.next
+      reached()
     }
   }
   try {
@@ -122,5 +132,25 @@ const readSession = async (
     position.next = undefined
   } finally {
     await settles(cluster.disconnect(), 2_000)
+  }
+}
+
+/** The end of the log now: the offset after the last entry. Waits for a broker that is away; rejects as `readLog` errors, and when `signal` aborts. */
+export const logEnd = async (kafka: Kafka, topic: string, signal?: AbortSignal): Promise<number> => {
+  const backoff = createBackoff()
+  for (;;) {
+    signal?.throwIfAborted()
+    const cluster = createCluster(kafka)
+    try {
+      await cluster.connect()
+      await cluster.addTargetTopic(topic)
+      return await logEdge(cluster, topic, 0, 'end')
+    } catch (error) {
+      const described = describeKafkaError(error, topic)
+      if (!described.retryable) throw described
+      await backoff.wait(signal)
+    } finally {
+      await settles(cluster.disconnect(), 2_000)
+    }
   }
 }

@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs'
 import { afterEach, expect, test } from 'vitest'
 import { withAdmin } from '../../../pipeline/kafka/admin.js'
-import { type LogEntry, type ReadLogOptions, readLog } from '../../../pipeline/kafka/log.js'
+import { type LogEntry, logEnd, type ReadLogOptions, readLog } from '../../../pipeline/kafka/log.js'
 import { createLogWriter } from '../../../pipeline/kafka/log-writer.js'
 import { createTopic, send, testBrokers, testKafka, uniqueName } from '../../fixtures/kafka.js'
 import { startTcpProxy, type TcpProxy } from '../../fixtures/tcp-proxy.js'
@@ -16,7 +16,8 @@ afterEach(async () => {
 const follow = (topic: string, options: ReadLogOptions = {}, kafka = testKafka()) => {
   const controller = new AbortController()
   controllers.push(controller)
-  const entries: LogEntry[] = []
+  const entries: Exclude<LogEntry, { type: 'reached' }>[] = []
+  const reached: number[] = []
   const states: string[] = []
   let heard: () => void = () => undefined
   const hear = () => heard()
@@ -31,7 +32,8 @@ const follow = (topic: string, options: ReadLogOptions = {}, kafka = testKafka()
       ...options,
     }).subscribe({
       next: (entry) => {
-        entries.push(entry)
+        if (entry.type === 'reached') reached.push(entry.offset)
+        else entries.push(entry)
         hear()
       },
       complete: resolve,
@@ -42,6 +44,7 @@ const follow = (topic: string, options: ReadLogOptions = {}, kafka = testKafka()
   return {
     controller,
     entries,
+    reached,
     states,
     finished,
     values: () =>
@@ -63,6 +66,18 @@ test('everything is read from the beginning, then that it is, then what comes', 
   await send(topic, 0, ['c'])
   await log.until(() => log.entries.length === 4)
   expect(log.values()).toEqual(['a', 'b', 'end at 2', 'c'])
+})
+
+test('how far the reading has come is said after what was read, and the end can be asked for', async () => {
+  const topic = await createTopic(uniqueName('reached'), 1)
+  await send(topic, 0, ['a', 'b'])
+  const log = follow(topic)
+  await log.until(() => log.reached.includes(2))
+  expect(log.entries.length).toBeGreaterThanOrEqual(2)
+  await send(topic, 0, ['c'])
+  expect(await logEnd(testKafka(), topic)).toBe(3)
+  await log.until(() => log.reached.includes(3))
+  expect(log.reached).toEqual([...log.reached].sort((one, other) => one - other))
 })
 
 test('an empty log is caught up with at once', async () => {

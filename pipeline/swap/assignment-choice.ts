@@ -1,0 +1,134 @@
+/** Which generation scores the records of one assignment, and the fences that this sets. */
+import type { Choice, TopicPartition } from '../../stages/ports.js'
+import type { Fence } from '../messages.js'
+import type { Fences } from './fences.js'
+import type { LiveGeneration } from './live-generation.js'
+import type { ActiveGeneration, AssignmentChoice } from './swap.js'
+
+export interface AssignmentChoiceOptions {
+  readonly deployment: string
+  readonly worker: string
+  readonly partitions: readonly TopicPartition[]
+  readonly fences: Fences
+  readonly active: () => ActiveGeneration | undefined
+  /** Begins to load the generation of a fence. */
+  readonly open: (fence: Fence) => LiveGeneration
+  /** Resolves when a generation may have become active. */
+  readonly nextChange: () => Promise<void>
+  readonly onWaiting: (reason: string | undefined) => void
+  readonly retryMs: number
+}
+
+/**
+ * The answer comes from the fences. Past the last one, where no fence says otherwise yet, the active generation begins: that sets the next
+ * fence, at the very record that is asked for. Between fences, where records are read again, older generations are loaded as they are needed
+ * and let go when the partition has passed them.
+ */
+export function createAssignmentChoice(options: AssignmentChoiceOptions): AssignmentChoice {
+  const { fences, partitions } = options
+  const { table } = fences
+  /** generations that are not the active one, by number and digest, and the partitions that are reading through them */
+  const older = new Map<string, { readonly live: LiveGeneration; readonly readers: Set<string> }>()
+  let closed = false
+
+  const leave = (reader: string, except?: string) => {
+    for (const [key, { live, readers }] of older) {
+      if (key === except || !readers.delete(reader) || readers.size > 0) continue
+      older.delete(key)
+      live.retire()
+    }
+  }
+
+  const begin = (topic: string, partition: number, offset: number, { plan, generation }: ActiveGeneration): Choice => {
+    fences.set({
+      deployment: options.deployment,
+      topic,
+      partition,
+      generation: plan.number,
+      offset,
+      model: generation.model,
+      digest: generation.digest,
+      mode: plan.mode,
+      candidate: plan.candidate,
+      candidateDigest: plan.candidateDigest,
+      percent: plan.percent,
+      command: plan.command,
+      worker: options.worker,
+      at: Date.now(),
+    })
+    leave(`${topic}/${partition}`)
+    return { generation, until: Number.POSITIVE_INFINITY }
+  }
+
+  const choose = (topic: string, partition: number, offset: number): Choice | Promise<Choice> => {
+    const active = options.active()
+    const { fence, next } = table.at(topic, partition, offset)
+    if (
+      fence &&
+      active &&
+      !next &&
+      fence.generation === active.plan.number &&
+      fence.digest === active.generation.digest
+    )
+      return { generation: active.generation, until: Number.POSITIVE_INFINITY }
+    if (!fence && next) {
+      // The group was set back before the first fence: that generation is all that is known of those records.
+      fences.set({ ...next, offset, worker: options.worker })
+      return choose(topic, partition, offset)
+    }
+    if (!next && active && (!fence || fence.generation < active.plan.number))
+      return begin(topic, partition, offset, active)
+    if (!fence) return later(options.nextChange(), topic, partition, offset)
+    return readAgain(fence, next?.offset ?? Number.POSITIVE_INFINITY, active, topic, partition, offset)
+  }
+
+  const readAgain = (
+    fence: Fence,
+    until: number,
+    active: ActiveGeneration | undefined,
+    topic: string,
+    partition: number,
+    offset: number,
+  ): Choice | Promise<Choice> => {
+    const reader = `${topic}/${partition}`
+    if (active && fence.generation === active.plan.number && fence.digest === active.generation.digest) {
+      leave(reader)
+      return { generation: active.generation, until }
+    }
+    const key = `${fence.generation}/${fence.digest}`
+    leave(reader, key)
+    const held = older.get(key) ?? { live: options.open(fence), readers: new Set<string>() }
+    older.set(key, held)
+    held.readers.add(reader)
+    if (held.live.generation) return { generation: held.live.generation, until }
+    const ready = held.live.prepared.then(
+      () => {
+        if (!held.live.generation) held.live.activate(fence.generation)
+        options.onWaiting(undefined)
+      },
+      async (error) => {
+        older.delete(key)
+        options.onWaiting(`${reader} at ${offset} needs ${fence.model}: ${error.message}`)
+        await new Promise((resolve) => setTimeout(resolve, options.retryMs))
+      },
+    )
+    return later(ready, topic, partition, offset)
+  }
+
+  const later = async (event: Promise<void>, topic: string, partition: number, offset: number): Promise<Choice> => {
+    await event
+    // Nobody listens any more, and nothing must be loaded for it.
+    if (closed) return new Promise(() => undefined)
+    return choose(topic, partition, offset)
+  }
+
+  return {
+    choose,
+    close() {
+      closed = true
+      for (const { live } of older.values()) live.retire()
+      older.clear()
+      fences.disown(partitions)
+    },
+  }
+}

@@ -1,0 +1,303 @@
+/**
+ * The model of a deployment in one worker: follows the control log, prepares what it names, makes it active, and says for every record
+ * which generation scores it. All decisions come from the logs; what this worker knows alone is only which bundles it has ready.
+ */
+import { Subject } from 'rxjs'
+import type { FenceGate, Generation, ModelChoice, ModelLoader, TopicPartition } from '../../stages/ports.js'
+import type { Fence, ModelCommand, ModelEvent } from '../messages.js'
+import { createAssignmentChoice } from './assignment-choice.js'
+import { createControlFold, type GenerationPlan, type Outcome, type Prepared } from './control-fold.js'
+import { createFences, type FenceEntry } from './fences.js'
+import type { GenerationState } from './generation-states.js'
+import { type LiveGeneration, openGeneration } from './live-generation.js'
+import { followLog } from './log-follower.js'
+import type { Log, WritableLog } from './logs.js'
+import { createModelPool, type PooledModel } from './model-pool.js'
+
+export type SwapEvent = Partial<ModelEvent> & Pick<ModelEvent, 'type'>
+
+export interface SwapOptions {
+  readonly deployment: string
+  /** id of this worker */
+  readonly worker: string
+  /** name@version of what scores until the first command */
+  readonly initial: string | undefined
+  readonly control: Log<ModelCommand>
+  readonly fences: WritableLog<FenceEntry>
+  readonly loader: ModelLoader
+  /** whether the previous model stays loaded, so that a rollback is instant */
+  readonly keepPrevious: boolean
+  readonly onEvent: (event: SwapEvent) => void
+  /** how long to wait before a bundle that others have is looked for again; 1,000 by default */
+  readonly retryMs?: number
+}
+
+export interface ModelStatus {
+  readonly generation: number | null
+  readonly model: string
+  readonly digest: string | null
+  readonly state: GenerationState
+}
+
+export interface SwapStatus {
+  readonly active: ModelStatus | undefined
+  readonly previous: { readonly model: string; readonly digest: string } | undefined
+  /** everything that is loaded or about to be, active first */
+  readonly generations: readonly ModelStatus[]
+  /** what is waited for, in one line */
+  readonly waiting: string | undefined
+}
+
+/** The choice of one assignment: `close` it with its pipe. */
+export interface AssignmentChoice extends ModelChoice {
+  close(): void
+}
+
+export interface Swap extends FenceGate {
+  /** Resolves when the logs are read and the committed model is loaded, or none is named yet. Rejects when a log cannot be read. */
+  start(): Promise<void>
+  /** Resolves when all fences written so far are known: what has to be before the first record of an assignment is scored. */
+  readBackFences(): Promise<void>
+  choiceFor(partitions: readonly TopicPartition[]): AssignmentChoice
+  /** Forgets fences of a partition that decide about nothing from the offset on. */
+  forgetFencesBelow(partition: TopicPartition, offset: number): void
+  readonly status: SwapStatus
+  /** Emits when the status may have changed. */
+  readonly changes: Subject<void>
+  /** Frees every model that has no lease; call it after the pipes have ended. */
+  close(): Promise<void>
+}
+
+export interface ActiveGeneration {
+  readonly live: LiveGeneration
+  readonly plan: GenerationPlan
+  readonly generation: Generation
+}
+
+export function createSwap(options: SwapOptions): Swap {
+  const { onEvent, retryMs = 1_000 } = options
+  const fold = createControlFold(options.initial)
+  const pool = createModelPool(options.loader)
+  const changes = new Subject<void>()
+  const lives = new Set<LiveGeneration>()
+  const retries = new Map<number, NodeJS.Timeout>()
+  let active: ActiveGeneration | undefined
+  let previous: PooledModel | undefined
+  let prepared: { readonly command: string; readonly live: LiveGeneration } | undefined
+  let waiting: string | undefined
+  let live = false
+  let closed = false
+
+  const changed = () => changes.next()
+  const wait = (reason: string | undefined) => {
+    waiting = reason
+    changed()
+  }
+
+  const open = (model: string, digest: string | null, command: string | null, number: number | null) => {
+    const opened = openGeneration(
+      { model, digest },
+      {
+        pool,
+        onState: (one, state, error) => {
+          if (state === 'released' || state === 'failed') lives.delete(one)
+          else lives.add(one)
+          onEvent({
+            type: state === 'ready' ? 'prepared' : state === 'active' ? 'activated' : state,
+            command,
+            model,
+            digest: one.generation?.digest ?? digest,
+            generation: one.generation?.number ?? number,
+            code: error?.code ?? null,
+            reason: error?.message ?? null,
+          })
+          changed()
+        },
+      },
+    )
+    return opened
+  }
+
+  const fences = createFences({
+    log: options.fences,
+    onUnreadable: (reason) => onEvent({ type: 'ignored', code: 'command-invalid', reason: `fence: ${reason}` }),
+    onFence: (fence, own) => {
+      if (own)
+        onEvent({ ...eventOf(fence), type: 'fenced', reason: `${fence.topic} ${fence.partition} from ${fence.offset}` })
+      // Somebody could load what failed here: it is the model of the deployment, so it is tried until it is here too.
+      else if (live && fence.generation > (active?.plan.number ?? 0)) {
+        const plan = fold.plans.find(({ number }) => number === fence.generation)
+        if (plan && plan === fold.current && !lives.size) retry(plan)
+      }
+    },
+  })
+
+  /** Others score with it, or have agreed to: going on without it would split the group. */
+  const isSettled = (plan: GenerationPlan) => plan.agreed || fences.table.ofGeneration(plan.number) !== undefined
+
+  const retry = (plan: GenerationPlan) => {
+    if (closed || retries.has(plan.number)) return
+    const timer = setTimeout(() => {
+      retries.delete(plan.number)
+      if (plan.number > (active?.plan.number ?? 0)) void pursue(plan)
+    }, retryMs)
+    retries.set(plan.number, timer)
+  }
+
+  /** Makes the generation active once its bundle is ready. False when it cannot be. */
+  const pursue = async (plan: GenerationPlan, ready?: LiveGeneration): Promise<boolean> => {
+    const digest = fences.table.ofGeneration(plan.number)?.digest ?? plan.digest
+    const one = ready ?? open(plan.model, digest, plan.command, plan.number)
+    try {
+      await one.prepared
+    } catch (error) {
+      if (isSettled(plan) && !closed) {
+        wait(`generation ${plan.number} needs ${plan.model}: ${(error as Error).message}`)
+        retry(plan)
+      }
+      return false
+    }
+    if (closed || plan.number <= (active?.plan.number ?? 0)) one.retire()
+    else await activate(plan, one)
+    return true
+  }
+
+  const activate = async (plan: GenerationPlan, one: LiveGeneration) => {
+    const before = active
+    const dropped = previous
+    if (before && options.keepPrevious) {
+      const { model, digest } = before.generation
+      // It is loaded, so this takes no time; held before the old generation lets go of it.
+      previous = await pool.acquire(model, digest)
+    }
+    active = { live: one, plan, generation: one.activate(plan.number) }
+    wait(undefined)
+    before?.live.retire()
+    if (previous !== dropped) dropped?.release()
+  }
+
+  const carryOut = (outcome: Outcome, command: ModelCommand) => {
+    const about = { command: command.id, model: command.model, digest: command.digest }
+    switch (outcome.kind) {
+      case 'generation': {
+        const ready = prepared?.live
+        if (ready && outcome.action === 'COMMIT') prepared = undefined
+        if (outcome.plan.mode !== 'ALL')
+          return onEvent({ ...about, type: 'failed', code: 'command-unsupported', reason: outcome.plan.mode })
+        if (outcome.action === 'ROLLBACK') onEvent({ ...about, type: 'rolled-back', model: outcome.plan.model })
+        return void pursue(outcome.plan, outcome.action === 'COMMIT' ? ready : undefined)
+      }
+      case 'prepare':
+        return prepare(outcome.prepared)
+      case 'abort':
+        onEvent({ type: 'aborted', command: outcome.prepared.command, model: outcome.prepared.model })
+        prepared?.live.retire()
+        prepared = undefined
+        return
+      case 'unload':
+        if (!previous || previous.ref !== outcome.model || (outcome.digest && outcome.digest !== previous.digest))
+          return onEvent({ ...about, type: 'ignored', reason: `${outcome.model} is not kept loaded here` })
+        previous.release()
+        previous = undefined
+        return changed()
+      case 'ignored':
+        return onEvent({ ...about, type: 'ignored', reason: outcome.reason })
+      case 'refused':
+        return onEvent({ ...about, type: 'failed', code: outcome.code, reason: outcome.reason })
+    }
+  }
+
+  const prepare = ({ command, model, digest }: Prepared) => {
+    prepared?.live.retire()
+    prepared = { command, live: open(model, digest, command, null) }
+  }
+
+  const control = followLog(options.control, (item) => {
+    if (item.type === 'unreadable') {
+      if (live)
+        onEvent({ type: 'failed', code: item.error.code, reason: `${item.error.message}, at offset ${item.offset}` })
+      return
+    }
+    const id = item.value.id === '' ? `offset-${item.offset}` : item.value.id
+    const command = { ...item.value, id }
+    const outcome = fold.apply({ offset: item.offset, timestamp: item.timestamp, command })
+    // Of what was said before this worker came only the end matters.
+    if (live) carryOut(outcome, command)
+  })
+
+  /** The newest model that can be had; older ones only where nobody is known to score with a newer. */
+  const loadCommitted = async () => {
+    for (const plan of fold.plans.toReversed()) {
+      if (closed || (await pursue(plan))) return
+      if (!isSettled(plan)) continue
+      while (!closed && !active) await nextChange()
+      return
+    }
+  }
+
+  const nextChange = () =>
+    new Promise<void>((resolve) => {
+      const subscription = changes.subscribe(() => {
+        subscription.unsubscribe()
+        resolve()
+      })
+    })
+
+  return {
+    changes,
+    async start() {
+      await Promise.all([control.catchUp(), fences.catchUp()])
+      live = true
+      if (fold.prepared) prepare(fold.prepared)
+      await loadCommitted()
+      if (!active) wait('no model is named yet: send a SWITCH, or set `model`')
+    },
+    readBackFences: () => fences.catchUp(),
+    written: fences.written,
+    choiceFor: (partitions) =>
+      createAssignmentChoice({
+        deployment: options.deployment,
+        worker: options.worker,
+        partitions,
+        fences,
+        active: () => active,
+        open: (fence) => open(fence.model, fence.digest, fence.command, fence.generation),
+        nextChange,
+        onWaiting: wait,
+        retryMs,
+      }),
+    forgetFencesBelow: ({ topic, partition }, offset) => fences.remove(fences.table.obsolete(topic, partition, offset)),
+    get status() {
+      const all = [...lives].map(statusOf)
+      const now = active && statusOf(active.live)
+      return {
+        active: now,
+        previous: previous && { model: previous.ref, digest: previous.digest },
+        generations: now ? [now, ...all.filter(({ generation }) => generation !== now.generation)] : all,
+        waiting,
+      }
+    },
+    async close() {
+      closed = true
+      control.close()
+      fences.close()
+      for (const timer of retries.values()) clearTimeout(timer)
+      prepared?.live.retire()
+      for (const one of lives) one.retire()
+      previous?.release()
+      changed()
+      changes.complete()
+      await new Promise((resolve) => setImmediate(resolve))
+      await pool.idle()
+    },
+  }
+}
+
+const statusOf = ({ generation, wanted, state }: LiveGeneration): ModelStatus => ({
+  generation: generation?.number ?? null,
+  model: generation?.model ?? wanted.model,
+  digest: generation?.digest ?? wanted.digest,
+  state,
+})
+
+const eventOf = ({ model, digest, generation, command }: Fence) => ({ model, digest, generation, command })
