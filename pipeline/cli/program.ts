@@ -1,6 +1,8 @@
 /** The whole command line as one commander program. Commands are one a file, in commands/. */
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import { addBundle } from './commands/bundle.js'
+import { addModels } from './commands/models.js'
 import { addStack } from './commands/stack.js'
 import { addTopics } from './commands/topics.js'
 import { collect, group } from './options.js'
@@ -18,7 +20,7 @@ A first walk, in a folder of your own:
   $ millrace switch digits@2                         another model, while they flow
   $ millrace status                                  who scores what, and how far behind
 
-  Your own model: millrace bundle init model.onnx --name mine --out mine
+  Your own model: millrace bundle init model.onnx mine@1
   All of it at once, by itself: millrace demo
 
 Settings come from flags, then MILLRACE_… variables, then --config FILE, then defaults. Without any address, the stack
@@ -52,7 +54,7 @@ export const createProgram = (session: Session): Command => {
     .addOption(group('Where:', new Option('--set <path=value>', 'one setting; may be repeated').argParser(collect)))
     .addOption(group('Where:', new Option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')))
     .addHelpText('after', walkThrough)
-  for (const add of [addStack, addTopics]) add(program, session)
+  for (const add of [addStack, addTopics, addModels, addBundle]) add(program, session)
   return program
 }
 
