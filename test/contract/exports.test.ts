@@ -1,0 +1,47 @@
+/** The vocabulary of the stages: who adds a word or takes one away does it here too. */
+import { readdirSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+/** By file, what it exports that exists at run time. */
+const vocabulary: Record<string, readonly string[]> = {
+  bisect: ['bisect'],
+  commit: ['commit'],
+  'concat-rows': ['concatRows'],
+  credits: ['createCredits'],
+  'dead-letter': ['deadLetter'],
+  decode: ['decode'],
+  encode: ['encode'],
+  errors: ['MillraceError', 'errors', 'rejects'],
+  infer: ['infer'],
+  leases: ['createLeases'],
+  'merge-covered': ['mergeCovered'],
+  'merge-outgoing': ['mergeOutgoing'],
+  'merge-outputs': ['mergeOutputs', 'noOutputs'],
+  'micro-batch': ['microBatch'],
+  ports: ['InferenceError'],
+  publish: ['publish'],
+  'record-bytes': ['recordBytes'],
+  refund: ['refund'],
+  'slice-decoded': ['cutDecoded', 'sliceDecoded'],
+  'slice-rows': ['sliceRows'],
+  'split-fetched': ['frontOffset', 'splitFront'],
+  stage: ['stage'],
+  watermarks: ['createWatermarks'],
+}
+
+const files = readdirSync('stages').map((name) => name.replace(/\.ts$/, ''))
+
+test('there is a file for every word, and no other', () => {
+  expect(files.sort()).toEqual(Object.keys(vocabulary).sort())
+})
+
+test.each(Object.entries(vocabulary))('stages/%s.ts exports %j', async (file, names) => {
+  const module = await import(`../../stages/${file}.ts`)
+  expect(Object.keys(module).sort()).toEqual(names)
+})
+
+test('an operator is found in the file of its name', () => {
+  const operators = ['decode', 'microBatch', 'infer', 'encode', 'publish', 'commit', 'refund']
+  const fileOf = (operator: string) => operator.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  for (const operator of operators) expect(vocabulary[fileOf(operator)]).toEqual([operator])
+})
