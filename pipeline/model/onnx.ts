@@ -1,13 +1,13 @@
 import onnxProto from 'onnx-proto'
 import { MillraceError } from '../../stages/errors.js'
 import type { TensorType } from '../../stages/ports.js'
+import { findExternalData } from './external-data.js'
 
 const { onnx } = onnxProto
 export type Model = onnxProto.onnx.ModelProto
 export type Graph = onnxProto.onnx.IGraphProto
 export type GraphNode = onnxProto.onnx.INodeProto
 export type ValueInfo = onnxProto.onnx.IValueInfoProto
-type StoredTensor = onnxProto.onnx.ITensorProto
 
 /** A protobuf message cannot be larger than 2 GiB; a bundle not larger than this. */
 export const maxModelBytes = 1024 * 1024 * 1024
@@ -58,14 +58,15 @@ export function decodeModel(file: string, bytes: Uint8Array): Model {
   const refuse = (what: string, cause?: unknown) => new MillraceError('bundle-invalid', `${file}: ${what}`, { cause })
   if (bytes.length > maxModelBytes) throw refuse(`${bytes.length} bytes; a model has at most ${maxModelBytes}`)
   let model: Model
+  let external: string | undefined
   try {
     model = onnx.ModelProto.decode(bytes)
+    external = findExternalData(bytes)
   } catch (cause) {
     throw refuse(`not an ONNX model: ${(cause as Error).message.replace(/\p{Cc}+/gu, ' ')}`, cause)
   }
   // Any bytes may happen to be a protobuf message; a model has a graph with outputs.
   if (!model.graph?.output?.length) throw refuse('not an ONNX model: it has no outputs')
-  const external = findExternalData(model)
   if (external) throw refuse(`the tensor ${JSON.stringify(external)} is in another file; save the model as one file`)
   return model
 }
@@ -99,31 +100,4 @@ function port({ name, type }: ValueInfo): Port {
     dimValue != null && Number(dimValue) > 0 ? Number(dimValue) : null,
   )
   return { name: name ?? '', kind, element: elementTypes[tensor?.elemType ?? 0] ?? 'unknown', dims }
-}
-
-/** The name of a tensor whose data lies outside the model: ONNX Runtime would read it relative to the working directory. */
-function findExternalData(model: Model): string | undefined {
-  const isExternal = (tensor: StoredTensor | null | undefined): tensor is StoredTensor =>
-    !!tensor && (tensor.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL || !!tensor.externalData?.length)
-  const inNodes = (nodes: readonly GraphNode[]): StoredTensor | undefined => {
-    for (const node of nodes) {
-      for (const attribute of node.attribute ?? []) {
-        const sparse = [attribute.sparseTensor, ...(attribute.sparseTensors ?? [])]
-        const tensors = [attribute.t, ...(attribute.tensors ?? []), ...sparse.flatMap((s) => [s?.values, s?.indices])]
-        const found = tensors.find(isExternal)
-        if (found) return found
-        for (const graph of [attribute.g, ...(attribute.graphs ?? [])]) {
-          const nested = graph ? inGraph(graph) : undefined
-          if (nested) return nested
-        }
-      }
-    }
-    return undefined
-  }
-  const inGraph = (graph: Graph): StoredTensor | undefined =>
-    graph.initializer?.find(isExternal) ??
-    graph.sparseInitializer?.flatMap((sparse) => [sparse.values, sparse.indices]).find(isExternal) ??
-    inNodes(graph.node ?? [])
-  const tensor = inGraph(model.graph ?? {}) ?? inNodes((model.functions ?? []).flatMap((f) => f.node ?? []))
-  return tensor && (tensor.name || 'without a name')
 }

@@ -203,6 +203,14 @@ describe('reading a model', () => {
     expect(() => decodeModel('model.onnx', bytesOf(graph))).toThrow('"W" is in another file')
   })
 
+  test('refuses data in another file that a decoder would not see', () => {
+    const [hidden, shown] = [bytesOf({ output, initializer: [external] }), bytesOf({ output })]
+    expect(() => decodeModel('model.onnx', Buffer.concat([hidden, shown]))).toThrow('"W" is in another file')
+    // functions (25) { attribute_proto (11) { t (5) { data_location (14): EXTERNAL } } }
+    const inFunction = Buffer.from([(25 * 8 + 2) | 0x80, 1, 6, 11 * 8 + 2, 4, 5 * 8 + 2, 2, 14 * 8, 1])
+    expect(() => decodeModel('model.onnx', Buffer.concat([shown, inFunction]))).toThrow('"without a name"')
+  })
+
   test.each([
     ['no bytes', Buffer.alloc(0)],
     ['text', Buffer.from('<html>not found</html>')],
