@@ -177,7 +177,7 @@ export const errors = {
   'signature-missing': {
     message: 'it is not signed, and keys are configured',
     retryable: false,
-    remedy: 'sign it: `millrace bundle sign`',
+    remedy: 'sign it: `millrace bundle sign`, `millrace switch --key`',
   },
   'signature-wrong': {
     message: 'no trusted key made the signature',

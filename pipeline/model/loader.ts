@@ -4,6 +4,7 @@ import { checkBundle } from './check.js'
 import { type GateReport, refusal, reportOf } from './gates.js'
 import type { Manifest } from './manifest.js'
 import { createScorer, type ScorerOptions } from './scorer.js'
+import { type TrustedKey, verifySignature } from './signature.js'
 import type { BundleStore } from './store.js'
 
 /** A bundle that passed every gate, ready to score. Whoever loads it closes the scorer. */
@@ -24,6 +25,8 @@ export interface LoaderOptions {
   readonly scorer?: ScorerOptions
   /** Tries the bundle elsewhere before this process touches its model; without it the gates are tried here, on the scorer that is returned. */
   readonly verify?: (bundle: Bundle) => Promise<GateReport>
+  /** where there are any, a bundle that none of them signed is refused */
+  readonly trustedKeys?: readonly TrustedKey[]
 }
 
 export interface ModelLoader {
@@ -41,6 +44,7 @@ export function createModelLoader(options: LoaderOptions): ModelLoader {
       onStage?.('loading')
       const bundle = await options.store.load(ref, digest)
       onStage?.('verifying')
+      verifySignature(bundle, options.trustedKeys ?? [])
       const scorer = options.verify
         ? await passThen(await options.verify(bundle), () => start(bundle))
         : await checkedScorer(bundle, start)
