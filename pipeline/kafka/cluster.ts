@@ -52,33 +52,82 @@ type Batch = new (
 ) => { messages: KafkaMessage[]; lastOffset(): string }
 
 const readCommitted = 1
+/** per partition */
 const maxBytes = 1024 * 1024
 
-/** One fetch from `offset`: committed records, and the offset to fetch next. Waits at the broker for at most `maxWaitMs`. */
+export interface PartitionFetch {
+  readonly partition: number
+  /** committed ones */
+  readonly records: SourceRecord[]
+  /** the offset to fetch next */
+  readonly next: number
+}
+
+/** One fetch from `offset`. Waits at the broker for at most `maxWaitMs`. */
 export const fetchPartition = async (
   cluster: Cluster,
   topic: string,
   partition: number,
   offset: number,
   maxWaitMs: number,
-): Promise<{ readonly records: SourceRecord[]; readonly next: number }> => {
+): Promise<PartitionFetch> => {
+  const [fetched] = await fetchPartitions(cluster, topic, new Map([[partition, offset]]), maxWaitMs)
+  return fetched!
+}
+
+/** One fetch of every partition from its offset, from all their brokers at once. Waits at each for at most `maxWaitMs`. */
+export const fetchPartitions = async (
+  cluster: Cluster,
+  topic: string,
+  positions: ReadonlyMap<number, number>,
+  maxWaitMs: number,
+): Promise<PartitionFetch[]> => {
   await cluster.refreshMetadataIfNecessary()
-  const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
-  if (leader === undefined) throw new MillraceError('topic-missing', `${topic} has no partition ${partition}`)
-  const broker = await cluster.findBroker({ nodeId: leader })
+  const leaders = Object.entries(cluster.findLeaderForPartitions(topic, [...positions.keys()]))
+  const led = new Set(leaders.flatMap(([, partitions]) => partitions))
+  for (const partition of positions.keys())
+    if (!led.has(partition)) throw new MillraceError('topic-missing', `${topic} has no partition ${partition}`)
+  const fetched = await Promise.all(
+    leaders.map(([nodeId, partitions]) => fetchFrom(cluster, nodeId, topic, partitions, positions, maxWaitMs)),
+  )
+  return fetched.flat()
+}
+
+const fetchFrom = async (
+  cluster: Cluster,
+  nodeId: string,
+  topic: string,
+  partitions: readonly number[],
+  positions: ReadonlyMap<number, number>,
+  maxWaitMs: number,
+): Promise<PartitionFetch[]> => {
+  const broker = await cluster.findBroker({ nodeId })
   const { responses } = (await broker.fetch({
     isolationLevel: readCommitted,
     maxWaitTime: maxWaitMs,
     minBytes: 1,
-    maxBytes,
-    topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes }] }],
+    maxBytes: maxBytes * partitions.length,
+    topics: [
+      {
+        topic,
+        partitions: partitions.map((partition) => ({
+          partition,
+          fetchOffset: String(positions.get(partition)),
+          maxBytes,
+        })),
+      },
+    ],
   })) as { responses: { partitions: PartitionData[] }[] }
-  const data = responses[0]?.partitions[0]
-  if (!data || data.messages.length === 0) return { records: [], next: offset }
-  const last = data.messages[data.messages.length - 1]!
-  // A compressed batch is returned whole: its first records may lie before the offset that was asked for.
-  const visible = committed(topic, offset, data).filter((message) => Number(message.offset) >= offset)
-  return { records: visible.map(toRecord), next: Math.max(offset, Number(last.offset) + 1) }
+  const answered = new Map(responses[0]?.partitions.map((data) => [data.partition, data]))
+  return partitions.map((partition) => {
+    const offset = positions.get(partition)!
+    const data = answered.get(partition)
+    const last = data?.messages.at(-1)
+    if (!data || !last) return { partition, records: [], next: offset }
+    // A compressed batch is returned whole: its first records may lie before the offset that was asked for.
+    const visible = committed(topic, offset, data).filter((message) => Number(message.offset) >= offset)
+    return { partition, records: visible.map(toRecord), next: Math.max(offset, Number(last.offset) + 1) }
+  })
 }
 
 /** Without control records and what aborted transactions left. */
