@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 
 /** By file, what it exports that exists at run time. */
 const vocabulary: Record<string, readonly string[]> = {
+  'await-fences': ['awaitFences'],
   bisect: ['bisect'],
   commit: ['commit'],
   'concat-rows': ['concatRows'],
