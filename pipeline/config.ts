@@ -78,6 +78,7 @@ const schema = z
       .strictObject({
         directory: z.string().default('models/bundles').describe('the local store'),
         mutable: z.boolean().default(true).describe('false: only bundles of the image are used'),
+        keepPrevious: z.boolean().default(true).describe('the previous model stays loaded: a rollback is instant'),
       })
       .prefault({}),
     kafka,

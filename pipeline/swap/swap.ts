@@ -176,6 +176,10 @@ export function createSwap(options: SwapOptions): Swap {
     if (previous !== dropped) dropped?.release()
   }
 
+  /** A rollback that names no digest means the very bundle that was active before: it is the one that is still loaded. */
+  const asLoaded = ({ plan, action }: Extract<Outcome, { kind: 'generation' }>): GenerationPlan =>
+    action === 'ROLLBACK' && previous?.ref === plan.model ? { ...plan, digest: plan.digest ?? previous.digest } : plan
+
   const carryOut = (outcome: Outcome, command: ModelCommand) => {
     const about = { command: command.id, model: command.model, digest: command.digest }
     switch (outcome.kind) {
@@ -185,7 +189,7 @@ export function createSwap(options: SwapOptions): Swap {
         if (outcome.plan.mode !== 'ALL')
           return onEvent({ ...about, type: 'failed', code: 'command-unsupported', reason: outcome.plan.mode })
         if (outcome.action === 'ROLLBACK') onEvent({ ...about, type: 'rolled-back', model: outcome.plan.model })
-        return void pursue(outcome.plan, outcome.action === 'COMMIT' ? ready : undefined)
+        return void pursue(asLoaded(outcome), outcome.action === 'COMMIT' ? ready : undefined)
       }
       case 'prepare':
         return prepare(outcome.prepared)

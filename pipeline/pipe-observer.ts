@@ -1,0 +1,36 @@
+/**
+ * What can be seen of a pipe from outside, between its stages. Called once per batch, never per record; must not throw, and must not keep
+ * what it is shown.
+ */
+import type { Decoded, Encoded, Fetched, MicroBatch, Scored } from '../stages/ports.js'
+
+export interface PipeObserver {
+  readonly fetched: (fetched: Fetched) => void
+  readonly decoded: (decoded: Decoded) => void
+  readonly batched: (batch: MicroBatch) => void
+  readonly scored: (scored: Scored) => void
+  readonly encoded: (encoded: Encoded) => void
+  readonly published: (encoded: Encoded) => void
+  /** The pipe is gone, with whatever was in it. */
+  readonly ended: () => void
+}
+
+/** Shows the same to several. */
+export const observers = (all: readonly PipeObserver[]): PipeObserver => {
+  const each =
+    <Name extends keyof PipeObserver>(name: Name) =>
+    (value: Parameters<PipeObserver[Name]>[0]) => {
+      for (const one of all) (one[name] as (value: unknown) => void)(value)
+    }
+  return {
+    fetched: each('fetched'),
+    decoded: each('decoded'),
+    batched: each('batched'),
+    scored: each('scored'),
+    encoded: each('encoded'),
+    published: each('published'),
+    ended: () => {
+      for (const one of all) one.ended()
+    },
+  }
+}

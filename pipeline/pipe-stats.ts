@@ -1,0 +1,133 @@
+/** Counters that are always on: where records are, and where the time goes. A few additions per batch. */
+
+import type { RejectCode } from '../stages/errors.js'
+import type { CloseReason } from '../stages/ports.js'
+import type { PipeObserver } from './pipe-observer.js'
+
+export interface StageTime {
+  readonly stage: 'decode' | 'gather' | 'infer' | 'encode' | 'publish'
+  /** milliseconds, summed over all batches; `infer` and `publish` include the time that a batch waits for its turn */
+  readonly totalMs: number
+  readonly batches: number
+}
+
+export interface PipeStats {
+  /** records read from the input */
+  readonly records: number
+  /** bytes of keys, values and headers read */
+  readonly bytes: number
+  /** predictions that the broker has acknowledged */
+  readonly predictions: number
+  /** dead letters that the broker has acknowledged */
+  readonly deadLetters: number
+  /** by code, as soon as it is known */
+  readonly rejected: Readonly<Partial<Record<RejectCode, number>>>
+  readonly batches: number
+  readonly closedBy: Readonly<Partial<Record<CloseReason, number>>>
+  /** records read and not yet acknowledged */
+  readonly inFlight: number
+  /** milliseconds from the timestamp of the oldest record of the last acknowledged batch to its acknowledgement */
+  readonly lastLatencyMs: number | undefined
+  readonly stages: readonly StageTime[]
+}
+
+export interface StatsCollector {
+  readonly observer: PipeObserver
+  snapshot(): PipeStats
+}
+
+export function createPipeStats(now: () => number = () => performance.now()): StatsCollector {
+  const rejected: Partial<Record<RejectCode, number>> = {}
+  const closedBy: Partial<Record<CloseReason, number>> = {}
+  const times = { decode: [0, 0], gather: [0, 0], infer: [0, 0], encode: [0, 0], publish: [0, 0] }
+  let records = 0
+  let bytes = 0
+  let predictions = 0
+  let deadLetters = 0
+  let batches = 0
+  let inFlight = 0
+  let lastLatencyMs: number | undefined
+  /** when the batches that are being gathered, scored, published came to that stage: stages keep order */
+  let gathering: number | undefined
+  const scoring: number[] = []
+  const publishing: number[] = []
+  let last = 0
+
+  const spend = (stage: keyof typeof times, since: number, until: number) => {
+    const time = times[stage]
+    time[0]! += until - since
+    time[1]!++
+  }
+
+  const observer: PipeObserver = {
+    fetched(fetched) {
+      records += fetched.records.length
+      inFlight += fetched.records.length
+      bytes += fetched.bytes
+      last = now()
+    },
+    decoded(decoded) {
+      const at = now()
+      spend('decode', last, at)
+      last = at
+      gathering ??= at
+      for (const { code } of decoded.rejected.values()) rejected[code] = (rejected[code] ?? 0) + 1
+    },
+    batched(batch) {
+      const at = now()
+      spend('gather', gathering ?? at, at)
+      gathering = undefined
+      last = at
+      batches++
+      closedBy[batch.closedBy] = (closedBy[batch.closedBy] ?? 0) + 1
+      scoring.push(at)
+    },
+    scored(scored) {
+      const at = now()
+      spend('infer', scoring.shift() ?? at, at)
+      last = at
+      for (const { code } of scored.failed.values()) rejected[code] = (rejected[code] ?? 0) + 1
+    },
+    encoded() {
+      const at = now()
+      spend('encode', last, at)
+      publishing.push(at)
+      last = at
+    },
+    published(encoded) {
+      spend('publish', publishing.shift() ?? last, now())
+      inFlight -= encoded.records
+      for (const { kind, records: sent } of encoded.outgoing) {
+        if (kind === 'predictions') predictions += sent.length
+        else if (kind === 'deadLetter') deadLetters += sent.length
+      }
+      const oldest = encoded.batch.parts[0]?.records[0]?.timestamp
+      if (oldest !== undefined) lastLatencyMs = Date.now() - oldest
+    },
+    ended() {
+      inFlight = 0
+      gathering = undefined
+      scoring.length = publishing.length = 0
+    },
+  }
+
+  return {
+    observer,
+    snapshot: () => ({
+      records,
+      bytes,
+      predictions,
+      deadLetters,
+      rejected: { ...rejected },
+      batches,
+      closedBy: { ...closedBy },
+      inFlight,
+      lastLatencyMs,
+      stages: Object.entries(times).map(([stage, [totalMs, count]]) => ({
+        stage: stage as StageTime['stage'],
+        totalMs: totalMs!,
+        batches: count!,
+      })),
+    }),
+  }
+}

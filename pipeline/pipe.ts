@@ -1,0 +1,59 @@
+/** The pipe: everything that happens to a record between Kafka and Kafka, in the order in which it happens. */
+import { finalize, type Observable, tap } from 'rxjs'
+import { awaitFences } from '../stages/await-fences.js'
+import { commit } from '../stages/commit.js'
+import { createCredits } from '../stages/credits.js'
+import { decode } from '../stages/decode.js'
+import { encode } from '../stages/encode.js'
+import { infer } from '../stages/infer.js'
+import { createLeases } from '../stages/leases.js'
+import { microBatch } from '../stages/micro-batch.js'
+import type { Assignment, Encoded, PredictionEncoder, Publisher, RecordDecoder } from '../stages/ports.js'
+import { publish } from '../stages/publish.js'
+import { refund } from '../stages/refund.js'
+import type { Config } from './config.js'
+import type { PipeObserver } from './pipe-observer.js'
+import type { Swap } from './swap/swap.js'
+
+export interface PipeParts {
+  readonly config: Pick<Config, 'batch' | 'credits' | 'inference' | 'maxOutputBytes' | 'commitIntervalMs'>
+  readonly swap: Pick<Swap, 'choiceFor' | 'written'>
+  readonly decoder: RecordDecoder
+  readonly encoder: PredictionEncoder
+  readonly publisher: Publisher
+  readonly observer: PipeObserver
+}
+
+/** One pipe per assignment: it is built when partitions are assigned, drains when they are revoked, and holds nothing afterwards. */
+export const createPipe =
+  ({ config, swap, decoder, encoder, publisher, observer }: PipeParts) =>
+  (assignment: Assignment): Observable<Encoded> => {
+    const credits = createCredits(config.credits)
+    const leases = createLeases()
+    const choice = swap.choiceFor(assignment.partitions)
+    const scored = assignment
+      .records(credits)
+      .pipe(
+        tap(observer.fetched),
+        decode({ choice, decoder, leases, maxRecords: config.batch.maxRecords }),
+        tap(observer.decoded),
+        microBatch({ ...config.batch, leases }),
+        tap(observer.batched),
+        infer({ concurrency: config.inference.concurrency }),
+        tap(observer.scored),
+      )
+    return scored.pipe(
+      encode({ encoder, maxRecordBytes: config.maxOutputBytes }),
+      tap(observer.encoded),
+      awaitFences({ gate: swap }),
+      publish({ publisher }),
+      tap(observer.published),
+      commit({ committer: (offsets) => assignment.commit(offsets), everyMs: config.commitIntervalMs }),
+      refund({ credits, leases }),
+      finalize(() => {
+        choice.close()
+        leases.releaseAll()
+        observer.ended()
+      }),
+    )
+  }

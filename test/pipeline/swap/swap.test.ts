@@ -1,0 +1,228 @@
+import { firstValueFrom } from 'rxjs'
+import { afterEach, expect, test } from 'vitest'
+import type { FenceEntry } from '../../../pipeline/swap/fences.js'
+import type { Choice } from '../../../stages/ports.js'
+import {
+  command,
+  type memoryLog,
+  namedModels,
+  noCommands,
+  noFences,
+  type SwapUnderTest,
+  swapOn,
+} from '../../fixtures/swap.js'
+
+const swaps: SwapUnderTest[] = []
+afterEach(async () => {
+  await Promise.all(swaps.splice(0).map((swap) => swap.close()))
+})
+
+const setUp = (models = ['m@1', 'm@2', 'm@3']) => {
+  const control = noCommands()
+  const fences = noFences()
+  const loader = namedModels(models)
+  const start = async (options: Partial<Parameters<typeof swapOn>[0]> = {}) => {
+    const swap = swapOn({ control, fences, loader, ...options })
+    swaps.push(swap)
+    await swap.start()
+    await swap.readBackFences()
+    return swap
+  }
+  return { control, fences, loader, start }
+}
+
+const partition = (id: number) => ({ topic: 'in', partition: id })
+const now = (choice: Choice | Promise<Choice>) => {
+  expect(choice).not.toBeInstanceOf(Promise)
+  const { generation, until } = choice as Choice
+  return [generation.number, generation.model, until]
+}
+const offsets = (log: ReturnType<typeof memoryLog<FenceEntry>>) =>
+  log.values.map(({ fence }) => fence && [fence.partition, fence.generation, fence.offset, fence.model])
+
+test('the first record of a partition is the fence of the generation that is active', async () => {
+  const { start, fences } = setUp()
+  const swap = await start()
+  const choice = swap.choiceFor([partition(0), partition(1)])
+  expect(now(choice.choose('in', 0, 7))).toEqual([1, 'm@1', Number.POSITIVE_INFINITY])
+  expect(now(choice.choose('in', 1, 3))).toEqual([1, 'm@1', Number.POSITIVE_INFINITY])
+  choice.choose('in', 0, 8)
+  await swap.written('in', 1, {} as never)
+  expect(offsets(fences)).toEqual([
+    [0, 1, 7, 'm@1'],
+    [1, 1, 3, 'm@1'],
+  ])
+})
+
+test('a switch begins at the next record that is asked for, of each partition by itself', async () => {
+  const { control, start, fences } = setUp()
+  const swap = await start()
+  const choice = swap.choiceFor([partition(0), partition(1)])
+  choice.choose('in', 0, 0)
+  choice.choose('in', 1, 0)
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  await swap.until(({ type, generation }) => type === 'activated' && generation === 2)
+  expect(now(choice.choose('in', 0, 5))).toEqual([2, 'm@2', Number.POSITIVE_INFINITY])
+  await swap.written('in', 0, {} as never)
+  expect(offsets(fences).at(-1)).toEqual([0, 2, 5, 'm@2'])
+  expect(now(choice.choose('in', 1, 9))).toEqual([2, 'm@2', Number.POSITIVE_INFINITY])
+})
+
+test('nothing of a new generation may be published before its fence is written', async () => {
+  const { start, fences } = setUp()
+  const swap = await start()
+  fences.hold()
+  swap.choiceFor([partition(0)]).choose('in', 0, 0)
+  const written = swap.written('in', 0, {} as never)
+  expect(written).toBeInstanceOf(Promise)
+  expect(fences.values).toEqual([])
+  fences.release()
+  await written
+  expect(fences.values).toHaveLength(1)
+  expect(swap.written('in', 0, {} as never)).toBeUndefined()
+})
+
+test('a bundle that cannot be loaded is refused with an event, and the old one goes on', async () => {
+  const { control, start } = setUp()
+  const swap = await start()
+  await control.append(command({ action: 'SWITCH', model: 'm@bad', id: 'bad' }))
+  expect(await swap.until(({ type }) => type === 'failed')).toMatchObject({ command: 'bad', code: 'model-unknown' })
+  expect(now(swap.choiceFor([partition(0)]).choose('in', 0, 0))).toEqual([1, 'm@1', Number.POSITIVE_INFINITY])
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  await swap.until(({ type, generation }) => type === 'activated' && generation === 3)
+})
+
+test('a record that is scored again gets the generation it had, whoever scores it, also with three switches between', async () => {
+  const { control, start, loader } = setUp(['m@1', 'm@2', 'm@3', 'm@4'])
+  const first = await start()
+  const choice = first.choiceFor([partition(0)])
+  choice.choose('in', 0, 10)
+  for (const [version, at] of [
+    [2, 20],
+    [3, 30],
+    [4, 40],
+  ] as const) {
+    await control.append(command({ action: 'SWITCH', model: `m@${version}` }))
+    await first.until(({ type, generation }) => type === 'activated' && generation === version)
+    choice.choose('in', 0, at)
+  }
+  await first.written('in', 0, {} as never)
+  loader.loads.length = 0
+  const second = await start({ worker: 'other' })
+  const again = second.choiceFor([partition(0)])
+  for (const [offset, number, until] of [
+    [12, 1, 20],
+    [20, 2, 30],
+    [29, 2, 30],
+    [35, 3, 40],
+    [40, 4, Number.POSITIVE_INFINITY],
+  ] as const) {
+    const { generation, until: end } = await again.choose('in', 0, offset)
+    expect([generation.number, generation.model, end]).toEqual([number, `m@${number}`, until])
+  }
+  // The committed one first; the older ones only as the records that need them were read.
+  expect(loader.loads).toEqual(['m@4', 'm@1', 'm@2', 'm@3'])
+})
+
+test('what lies before the first fence is scored by the first generation, and fenced so', async () => {
+  const { start, fences } = setUp()
+  const first = await start()
+  first.choiceFor([partition(0)]).choose('in', 0, 100)
+  await first.written('in', 0, {} as never)
+  const second = await start({ worker: 'other' })
+  expect((await second.choiceFor([partition(0)]).choose('in', 0, 50)).generation.number).toBe(1)
+  await second.written('in', 0, {} as never)
+  expect(offsets(fences).at(-1)).toEqual([0, 1, 50, 'm@1'])
+})
+
+test('PREPARE is answered and changes nothing; COMMIT activates it; ABORT forgets it', async () => {
+  const { control, start } = setUp()
+  const swap = await start()
+  await control.append(command({ action: 'PREPARE', model: 'm@2', id: 'p' }))
+  expect(await swap.until(({ type, command: id }) => type === 'prepared' && id === 'p')).toMatchObject({ model: 'm@2' })
+  const choice = swap.choiceFor([partition(0)])
+  expect(now(choice.choose('in', 0, 0))[0]).toBe(1)
+  await control.append(command({ action: 'COMMIT', model: 'm@2' }))
+  await swap.until(({ type, generation }) => type === 'activated' && generation === 2)
+  expect(now(choice.choose('in', 0, 1))[0]).toBe(2)
+  await control.append(command({ action: 'PREPARE', model: 'm@3', id: 'q' }))
+  await swap.until(({ type, command: id }) => type === 'prepared' && id === 'q')
+  await control.append(command({ action: 'ABORT', model: 'm@3' }))
+  await swap.until(({ type, command: id }) => type === 'released' && id === 'q')
+  expect(now(choice.choose('in', 0, 2))[0]).toBe(2)
+})
+
+test('a rollback finds the previous model loaded; the one before that is let go', async () => {
+  const { control, start, loader } = setUp()
+  const swap = await start()
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  await swap.until(({ type, generation }) => type === 'activated' && generation === 2)
+  await control.append(command({ action: 'ROLLBACK' }))
+  await swap.until(({ type, generation }) => type === 'activated' && generation === 3)
+  expect(loader.loads).toEqual(['m@1', 'm@2'])
+  expect(swap.status).toMatchObject({ active: { model: 'm@1', generation: 3 }, previous: { model: 'm@2' } })
+  await control.append(command({ action: 'SWITCH', model: 'm@3' }))
+  await swap.until(({ type, generation }) => type === 'released' && generation === 3)
+  expect([...loader.open]).toEqual(['m@1#1', 'm@3#3'])
+})
+
+test('a model is not let go while a batch has a lease of it', async () => {
+  const { control, start, loader } = setUp()
+  const swap = await start({ keepPrevious: false })
+  const { generation } = swap.choiceFor([partition(0)]).choose('in', 0, 0) as Choice
+  generation.retain()
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  await swap.until(({ type, generation }) => type === 'draining' && generation === 1)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect([...loader.open]).toEqual(['m@1#1', 'm@2#2'])
+  generation.release()
+  await swap.until(({ type, generation }) => type === 'released' && generation === 1)
+  expect([...loader.open]).toEqual(['m@2#2'])
+})
+
+test('a worker that comes late has what was committed, and waits for it where it cannot load it', async () => {
+  const { control, start, loader } = setUp(['m@1'])
+  await control.append(command({ action: 'PREPARE', model: 'm@2' }))
+  await control.append(command({ action: 'COMMIT', model: 'm@2' }))
+  const starting = start()
+  const swap = swaps[0]!
+  await swap.until(({ type }) => type === 'failed')
+  while (swap.status.waiting === undefined) await firstValueFrom(swap.changes)
+  expect(swap.status.active).toBeUndefined()
+  expect(swap.status.waiting).toMatch(/generation 2 needs m@2/)
+  loader.known.add('m@2')
+  await starting
+  expect(swap.status.active).toMatchObject({ generation: 2, model: 'm@2' })
+})
+
+test('a worker that comes late goes on with the last model that there is when nobody scores with a newer', async () => {
+  const { control, start } = setUp()
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  await control.append(command({ action: 'SWITCH', model: 'm@bad' }))
+  const swap = await start()
+  expect(swap.status.active).toMatchObject({ generation: 2, model: 'm@2' })
+})
+
+test('without any model named the first record waits for a SWITCH', async () => {
+  const { control, start } = setUp()
+  const swap = await start({ initial: undefined })
+  const chosen = swap.choiceFor([partition(0)]).choose('in', 0, 4)
+  expect(chosen).toBeInstanceOf(Promise)
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  expect((await chosen).generation.model).toBe('m@2')
+})
+
+test('an owner says its fence again when somebody who lost the partition writes late', async () => {
+  const { start, fences } = setUp()
+  const swap = await start()
+  swap.choiceFor([partition(0)]).choose('in', 0, 10)
+  await swap.written('in', 0, {} as never)
+  const [{ key, fence }] = fences.values as [{ key: string; fence: NonNullable<FenceEntry['fence']> }]
+  await fences.append({ key, fence: { ...fence, offset: 12, worker: 'zombie' } })
+  await swap.readBackFences()
+  expect(offsets(fences)).toEqual([
+    [0, 1, 10, 'm@1'],
+    [0, 1, 12, 'm@1'],
+    [0, 1, 10, 'm@1'],
+  ])
+})
