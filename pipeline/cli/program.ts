@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { addBundle } from './commands/bundle.js'
 import { addModels } from './commands/models.js'
+import { addRun } from './commands/run.js'
 import { addStack } from './commands/stack.js'
 import { addTopics } from './commands/topics.js'
 import { collect, group } from './options.js'
@@ -54,7 +55,7 @@ export const createProgram = (session: Session): Command => {
     .addOption(group('Where:', new Option('--set <path=value>', 'one setting; may be repeated').argParser(collect)))
     .addOption(group('Where:', new Option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')))
     .addHelpText('after', walkThrough)
-  for (const add of [addStack, addTopics, addModels, addBundle]) add(program, session)
+  for (const add of [addStack, addTopics, addRun, addModels, addBundle]) add(program, session)
   return program
 }
 
