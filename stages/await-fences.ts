@@ -47,7 +47,6 @@ export function awaitFences({ gate }: AwaitFencesOptions): MonoTypeOperatorFunct
 
     return {
       next(encoded) {
-        if (!busy && pendingOf(encoded).length === 0) return downstream.next(encoded)
         waiting.push(encoded)
         if (!busy) void drain()
       },

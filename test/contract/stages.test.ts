@@ -1,6 +1,7 @@
 /** What every stage promises, whatever it does: each is run through the same clauses, and so is the pipe of them all. */
 import { EMPTY, type OperatorFunction, pipe, Subject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import { awaitFences } from '../../stages/await-fences.js'
 import { commit } from '../../stages/commit.js'
 import { createCredits } from '../../stages/credits.js'
 import { decode } from '../../stages/decode.js'
@@ -12,6 +13,7 @@ import type {
   Covered,
   Decoded,
   Encoded,
+  FenceGate,
   Fetched,
   MicroBatch,
   PredictionEncoder,
@@ -218,6 +220,17 @@ const brokenEncoder = (error: Error): PredictionEncoder => ({
 })
 const limits = { maxRecords: 4, maxBytes: 10_000, maxDelayMs: 5 }
 const batchOf = (run: Fetched, { one }: World) => microBatchOf(decoded(run, one))
+/** The fence of each partition takes a while, once. */
+function slowWrites(): FenceGate['written'] {
+  const pending = new Map<number, Promise<void> | undefined>()
+  return (_topic, partition) => {
+    if (!pending.has(partition)) {
+      const written = new Promise((resolve) => setImmediate(resolve)).then(() => void pending.set(partition, undefined))
+      pending.set(partition, written)
+    }
+    return pending.get(partition)
+  }
+}
 const partsOfBatch = ({ parts }: MicroBatch) => parts
 
 contract<Fetched, Decoded>('decode', {
@@ -269,6 +282,19 @@ const encodedInput = {
   parts: ({ batch }: Encoded) => batch.parts,
 }
 
+contract<Encoded, Encoded>('awaitFences', {
+  ...encodedInput,
+  build: () => awaitFences({ gate: { written: () => undefined } }),
+  buildBroken: ({ broken }) => awaitFences({ gate: { written: () => Promise.reject(broken) } }),
+  leases: oneEach,
+})
+
+contract<Encoded, Encoded>('awaitFences, while fences are written', {
+  ...encodedInput,
+  build: () => awaitFences({ gate: { written: slowWrites() } }),
+  leases: oneEach,
+})
+
 contract<Encoded, Encoded>('publish', {
   ...encodedInput,
   build: () => publish({ publisher: { publish: async () => {} } }),
@@ -296,6 +322,7 @@ contract<Fetched, Encoded>('the pipe', {
       microBatch({ ...limits, leases, scheduler }),
       infer({ concurrency: 2, scheduler }),
       encode({ encoder, maxRecordBytes: 1_000 }),
+      awaitFences({ gate: { written: () => undefined } }),
       publish({ publisher: { publish: async () => {} } }),
       commit({ committer: async () => {}, everyMs: 3, scheduler }),
       refund({ credits, leases }),
