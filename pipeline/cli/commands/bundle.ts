@@ -9,6 +9,7 @@ import { bytes } from '../format.js'
 import { reportGates } from '../gates.js'
 import { examples } from '../options.js'
 import type { Session } from '../session.js'
+import { addBundleKeys } from './bundle-keys.js'
 
 interface InitFlags {
   readonly out?: string
@@ -92,6 +93,7 @@ export const addBundle = (program: Command, session: Session): void => {
     ['millrace bundle check mine@1.tar.gz', 'is it ready to be switched to?'],
     ['millrace bundle check mine@1', 'the folder, before it is packed'],
   )
+  addBundleKeys(bundle, session)
 }
 
 const runInit = async (context: Context, model: string, ref: string | undefined, flags: InitFlags): Promise<void> => {

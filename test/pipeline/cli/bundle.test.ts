@@ -67,3 +67,15 @@ test('a model that is not there is a failure that says what is', async () => {
   expect(code).toBe(1)
   expect(stderr).toMatch(/^millrace: no such bundle in the store: digits@9; .*digits@1, digits@2, digits@3\. See/)
 })
+
+test('a bundle is signed in its place with keys that are made once', async () => {
+  const directory = await temporaryDirectory()
+  await copyFile(join(store, 'digits@1.tar.gz'), join(directory, 'digits@1.tar.gz'))
+  await millraceJson(['bundle', 'keygen', 'release'], { directory })
+  const again = await millrace(['bundle', 'keygen', 'release'], { directory })
+  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('is there already')])
+  await millraceJson(['bundle', 'sign', 'digits@1.tar.gz', '--key', 'release.key'], { directory })
+  expect((await millrace(['models', 'list', '--store', '.'], { directory })).stdout).toMatch(/digits@1 .*signed/)
+  const wrong = await millrace(['bundle', 'sign', 'digits@1.tar.gz', '--key', 'release.pub'], { directory })
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('the private key is not an Ed25519 key')])
+})
