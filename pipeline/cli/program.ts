@@ -2,12 +2,17 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { addBundle } from './commands/bundle.js'
+import { addConsume } from './commands/consume.js'
 import { addModels } from './commands/models.js'
 import { addRun } from './commands/run.js'
 import { addStack } from './commands/stack.js'
+import { addRollback, addSwitch } from './commands/switch.js'
 import { addTopics } from './commands/topics.js'
 import { collect, group } from './options.js'
 import type { Session } from './session.js'
+
+/** In the order of the help. */
+const commands = [addStack, addTopics, addRun, addConsume, addSwitch, addRollback, addModels, addBundle]
 
 const walkThrough = `
 A first walk, in a folder of your own:
@@ -55,7 +60,7 @@ export const createProgram = (session: Session): Command => {
     .addOption(group('Where:', new Option('--set <path=value>', 'one setting; may be repeated').argParser(collect)))
     .addOption(group('Where:', new Option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')))
     .addHelpText('after', walkThrough)
-  for (const add of [addStack, addTopics, addRun, addModels, addBundle]) add(program, session)
+  for (const add of commands) add(program, session)
   return program
 }
 

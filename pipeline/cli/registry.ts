@@ -1,12 +1,13 @@
 /** The schema registry for a command: one that does not answer is waited for, but not for ever. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { MillraceError } from '../../stages/errors.js'
+import { errors, MillraceError } from '../../stages/errors.js'
 import { createRegistry, type SchemaRegistry } from '../avro/registry.js'
 import type { Config } from '../config.js'
 import { registryOptionsOf } from '../registry-options.js'
 import type { Context } from './context.js'
 
 const patienceMs = 5_000
+const code = 'registry-unreachable'
 
 /** Runs with a registry, which is closed afterwards. Rejects with `registry-unreachable` when it does not answer for a few seconds. */
 export const withRegistry = async <T>(
@@ -36,7 +37,7 @@ export const withRegistry = async <T>(
     return await work(registry)
   } catch (error) {
     if (context.signal.aborted || trouble === undefined || !closing.signal.aborted) throw error
-    throw new MillraceError('registry-unreachable', `${config.registry}: ${trouble}`, { cause: error })
+    throw new MillraceError(code, trouble.replace(`${errors[code].message}: `, ''), { cause: error })
   } finally {
     ended.abort()
     registry.close()

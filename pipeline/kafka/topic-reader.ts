@@ -10,8 +10,8 @@ import { createCluster, fetchPartitions } from './cluster.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 
 export interface ReadTopicOptions {
-  /** where every partition begins: its first record, its end, or the offset given for it (its first record where none is) */
-  readonly from: 'beginning' | 'end' | ReadonlyMap<number, number>
+  /** where every partition begins: its first record, its end, so many offsets before that, or the offset given for it (else its first) */
+  readonly from: 'beginning' | 'end' | { readonly last: number } | ReadonlyMap<number, number>
   /** false: ends where the partitions ended when the reading began */
   readonly follow: boolean
   readonly maxWaitMs?: number
@@ -94,10 +94,13 @@ const edges = async (cluster: Cluster, topic: string, edge: 'first' | 'end'): Pr
 
 const startOf = async (cluster: Cluster, topic: string, from: ReadTopicOptions['from']): Promise<Positions> => {
   const [firsts, ends] = [await edges(cluster, topic, 'first'), await edges(cluster, topic, 'end')]
-  const next = new Map(from === 'end' ? ends : firsts)
-  if (typeof from !== 'string')
-    for (const [partition, offset] of from)
-      if (next.has(partition)) next.set(partition, Math.max(offset, next.get(partition)!))
+  const wanted = (partition: number): number => {
+    if (from === 'beginning') return 0
+    const end = ends.get(partition)!
+    if (from === 'end') return end
+    return from instanceof Map ? (from.get(partition) ?? 0) : end - (from as { readonly last: number }).last
+  }
+  const next = new Map([...firsts].map(([partition, first]) => [partition, Math.max(first, wanted(partition))]))
   return { next, ends }
 }
 

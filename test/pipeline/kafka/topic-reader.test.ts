@@ -33,6 +33,7 @@ test('reading begins where it is told to', async () => {
   const topic = await threePartitions()
   expect(await read(topic, { from: 'end' })).toEqual([])
   expect(await read(topic, { from: new Map([[0, 2]]) })).toEqual([['c'], undefined, ['x']])
+  expect(await read(topic, { from: { last: 2 } })).toEqual([['b', 'c'], undefined, ['x']])
 })
 
 test('who follows gets what comes later, and ends by its signal', async () => {
