@@ -5,6 +5,7 @@ import { findRunningStack } from '../../docker/stack.js'
 import type { Config } from '../config.js'
 import { type ConfigFlags, type LoadedConfig, loadConfig, readSettings, type Settings } from '../config-load.js'
 import { createKafka } from '../kafka/client.js'
+import { installRequestTimer } from '../kafka/request-timer.js'
 import { kafkaOptionsOf } from '../kafka-options.js'
 import { createLogger, type Logger } from '../logging.js'
 import { createOutput, type Output, wantsColors } from './output.js'
@@ -39,6 +40,8 @@ export interface Context extends Session {
 
 /** `values`: options of the command that are settings, by path. */
 export const contextOf = (session: Session, command: Command, values: ConfigFlags['values'] = {}): Context => {
+  // For the stack too, which asks its broker by a client of its own.
+  installRequestTimer()
   const common = command.optsWithGlobals<CommonOptions>()
   const { environment, stderr } = session
   const { brokers, registry, deployment, logLevel } = common

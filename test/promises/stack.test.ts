@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findRunningStack, type Stack, startStack } from '../../docker/stack.js'
+import { createKafka } from '../../pipeline/kafka/client.js'
 import { runs, stackCache, temporaryDirectory } from '../fixtures/stack-programs.js'
 
-const kafkaOf = (brokers: string) => new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING })
+const kafkaOf = (brokers: string) => createKafka({ brokers: [brokers], clientId: 'test' })
 const topic = 'remembered'
 const values = ['one', 'two', 'three']
 
