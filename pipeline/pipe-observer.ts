@@ -2,7 +2,7 @@
  * What can be seen of a pipe from outside, between its stages. Called once per batch, never per record; must not throw, and must not keep
  * what it is shown.
  */
-import type { Decoded, Encoded, Fetched, MicroBatch, Scored } from '../stages/ports.js'
+import type { Covered, Decoded, Encoded, Fetched, MicroBatch, Scored } from '../stages/ports.js'
 
 export interface PipeObserver {
   readonly fetched: (fetched: Fetched) => void
@@ -11,6 +11,8 @@ export interface PipeObserver {
   readonly scored: (scored: Scored) => void
   readonly encoded: (encoded: Encoded) => void
   readonly published: (encoded: Encoded) => void
+  /** The broker has the offsets; a few times a second. */
+  readonly committed: (offsets: readonly Covered[]) => void
   /** The pipe is gone, with whatever was in it. */
   readonly ended: () => void
 }
@@ -29,6 +31,7 @@ export const observers = (all: readonly PipeObserver[]): PipeObserver => {
     scored: each('scored'),
     encoded: each('encoded'),
     published: each('published'),
+    committed: each('committed'),
     ended: () => {
       for (const one of all) one.ended()
     },

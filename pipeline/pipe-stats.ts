@@ -24,6 +24,8 @@ export interface PipeStats {
   readonly rejected: Readonly<Partial<Record<RejectCode, number>>>
   readonly batches: number
   readonly closedBy: Readonly<Partial<Record<CloseReason, number>>>
+  /** how often offsets were committed */
+  readonly commits: number
   /** records read and not yet acknowledged */
   readonly inFlight: number
   /** milliseconds from the timestamp of the oldest record of the last acknowledged batch to its acknowledgement */
@@ -45,6 +47,7 @@ export function createPipeStats(now: () => number = () => performance.now()): St
   let predictions = 0
   let deadLetters = 0
   let batches = 0
+  let commits = 0
   let inFlight = 0
   let lastLatencyMs: number | undefined
   /** when the batches that are being gathered, scored, published came to that stage: stages keep order */
@@ -104,6 +107,9 @@ export function createPipeStats(now: () => number = () => performance.now()): St
       const oldest = encoded.batch.parts[0]?.records[0]?.timestamp
       if (oldest !== undefined) lastLatencyMs = Date.now() - oldest
     },
+    committed() {
+      commits++
+    },
     ended() {
       inFlight = 0
       gathering = undefined
@@ -121,6 +127,7 @@ export function createPipeStats(now: () => number = () => performance.now()): St
       rejected: { ...rejected },
       batches,
       closedBy: { ...closedBy },
+      commits,
       inFlight,
       lastLatencyMs,
       stages: Object.entries(times).map(([stage, [totalMs, count]]) => ({

@@ -8,7 +8,7 @@ import { encode } from '../stages/encode.js'
 import { infer } from '../stages/infer.js'
 import { createLeases } from '../stages/leases.js'
 import { microBatch } from '../stages/micro-batch.js'
-import type { Assignment, Encoded, PredictionEncoder, Publisher, RecordDecoder } from '../stages/ports.js'
+import type { Assignment, Covered, Encoded, PredictionEncoder, Publisher, RecordDecoder } from '../stages/ports.js'
 import { publish } from '../stages/publish.js'
 import { refund } from '../stages/refund.js'
 import type { Config } from './config.js'
@@ -16,7 +16,8 @@ import type { PipeObserver } from './pipe-observer.js'
 import type { Swap } from './swap/swap.js'
 
 export interface PipeParts {
-  readonly config: Pick<Config, 'batch' | 'credits' | 'inference' | 'maxOutputBytes' | 'commitIntervalMs'>
+  /** Asked when a pipe is built, and for `batch` again with every batch: its limits may change while the pipe runs. */
+  readonly config: () => Pick<Config, 'batch' | 'credits' | 'inference' | 'maxOutputBytes' | 'commitIntervalMs'>
   readonly swap: Pick<Swap, 'choiceFor' | 'written'>
   readonly decoder: RecordDecoder
   readonly encoder: PredictionEncoder
@@ -28,27 +29,32 @@ export interface PipeParts {
 export const createPipe =
   ({ config, swap, decoder, encoder, publisher, observer }: PipeParts) =>
   (assignment: Assignment): Observable<Encoded> => {
-    const credits = createCredits(config.credits)
+    const { batch, inference, maxOutputBytes, commitIntervalMs, credits: creditLimits } = config()
+    const credits = createCredits(creditLimits)
     const leases = createLeases()
     const choice = swap.choiceFor(assignment.partitions)
+    const committer = async (offsets: readonly Covered[]) => {
+      await assignment.commit(offsets)
+      observer.committed(offsets)
+    }
     const scored = assignment
       .records(credits)
       .pipe(
         tap(observer.fetched),
-        decode({ choice, decoder, leases, maxRecords: config.batch.maxRecords }),
+        decode({ choice, decoder, leases, maxRecords: batch.maxRecords }),
         tap(observer.decoded),
-        microBatch({ ...config.batch, leases }),
+        microBatch({ limits: () => config().batch, leases }),
         tap(observer.batched),
-        infer({ concurrency: config.inference.concurrency }),
+        infer({ concurrency: inference.concurrency }),
         tap(observer.scored),
       )
     return scored.pipe(
-      encode({ encoder, maxRecordBytes: config.maxOutputBytes }),
+      encode({ encoder, maxRecordBytes: maxOutputBytes }),
       tap(observer.encoded),
       awaitFences({ gate: swap }),
       publish({ publisher }),
       tap(observer.published),
-      commit({ committer: (offsets) => assignment.commit(offsets), everyMs: config.commitIntervalMs }),
+      commit({ committer, everyMs: commitIntervalMs }),
       refund({ credits, leases }),
       finalize(() => {
         choice.close()

@@ -4,13 +4,18 @@ import type { CloseReason, Decoded, MicroBatch } from './ports.js'
 import { cutDecoded, sliceDecoded } from './slice-decoded.js'
 import { stage } from './stage.js'
 
-export interface MicroBatchOptions {
+export interface BatchLimits {
   /** records, rejected ones included */
   readonly maxRecords: number
   /** bytes of keys, values and headers; a record larger than that goes alone */
   readonly maxBytes: number
   /** how long the oldest record may wait; 0 closes at once with what is there */
   readonly maxDelayMs: number
+}
+
+export interface MicroBatchOptions {
+  /** Asked once for every batch, when its first record enters: they may change under a running stream, never within a batch. */
+  readonly limits: () => BatchLimits
   /** Takes one lease more for each split. */
   readonly leases: Leases
   readonly scheduler?: SchedulerLike
@@ -24,21 +29,25 @@ export interface MicroBatchOptions {
  * A rule that closes a batch earlier (a deadline, an idle scorer) is one more caller of `close`.
  *
  * @example
- * decoded.pipe(microBatch({ maxRecords: 2048, maxBytes: 1_048_576, maxDelayMs: 5, leases }))
+ * const limits = () => ({ maxRecords: 2048, maxBytes: 1_048_576, maxDelayMs: 5 })
+ * decoded.pipe(microBatch({ limits, leases }))
  */
 export function microBatch({
-  maxRecords,
-  maxBytes,
-  maxDelayMs,
+  limits,
   leases,
   scheduler = asyncScheduler,
 }: MicroBatchOptions): OperatorFunction<Decoded, MicroBatch> {
   return stage((downstream) => {
+    let current = limits()
     let parts: Decoded[] = []
     let records = 0
     let rows = 0
     let bytes = 0
     let timer: Subscription | undefined
+
+    function openIfEmpty(): void {
+      if (parts.length === 0) current = limits()
+    }
 
     function close(closedBy: CloseReason): void {
       timer?.unsubscribe()
@@ -56,8 +65,8 @@ export function microBatch({
       records += part.records.length
       rows += part.rows.count
       bytes += part.bytes
-      if (records >= maxRecords) close('records')
-      else if (bytes >= maxBytes) close('bytes')
+      if (records >= current.maxRecords) close('records')
+      else if (bytes >= current.maxBytes) close('bytes')
     }
 
     function addInSlices(decoded: Decoded): void {
@@ -65,7 +74,12 @@ export function microBatch({
       let from = 0
       let bytesLeft = decoded.bytes
       while (from < length && !downstream.closed) {
-        const room = { records: maxRecords - records, bytes: maxBytes - bytes, atLeast: records === 0 ? 1 : 0 }
+        openIfEmpty()
+        const room = {
+          records: current.maxRecords - records,
+          bytes: current.maxBytes - bytes,
+          atLeast: records === 0 ? 1 : 0,
+        }
         const cut = cutDecoded(decoded, from, bytesLeft, room)
         if (cut.to === from) {
           close('bytes')
@@ -82,11 +96,13 @@ export function microBatch({
     return {
       next(decoded) {
         if (parts[0] && parts[0].generation !== decoded.generation) close('generation')
-        if (decoded.records.length === 0) add(decoded)
-        else addInSlices(decoded)
+        if (decoded.records.length === 0) {
+          openIfEmpty()
+          add(decoded)
+        } else addInSlices(decoded)
         if (parts.length === 0 || downstream.closed) return
-        if (maxDelayMs === 0) close('delay')
-        else timer ??= scheduler.schedule(() => close('delay'), maxDelayMs)
+        if (current.maxDelayMs === 0) close('delay')
+        else timer ??= scheduler.schedule(() => close('delay'), current.maxDelayMs)
       },
       complete() {
         close('end')

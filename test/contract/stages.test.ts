@@ -252,7 +252,7 @@ contract<Fetched, Decoded>('decode, while schemas are fetched', {
 })
 
 contract<Decoded, MicroBatch>('microBatch', {
-  build: ({ leases, scheduler }) => microBatch({ ...limits, leases, scheduler }),
+  build: ({ leases, scheduler }) => microBatch({ limits: () => limits, leases, scheduler }),
   input: (run, { one }) => decoded(run, one),
   parts: partsOfBatch,
   leases: oneEach,
@@ -319,7 +319,7 @@ contract<Fetched, Encoded>('the pipe', {
   build: ({ one, leases, credits, scheduler }) =>
     pipe(
       decode({ choice: always(one), decoder, leases }),
-      microBatch({ ...limits, leases, scheduler }),
+      microBatch({ limits: () => limits, leases, scheduler }),
       infer({ concurrency: 2, scheduler }),
       encode({ encoder, maxRecordBytes: 1_000 }),
       awaitFences({ gate: { written: () => undefined } }),

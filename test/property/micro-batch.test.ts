@@ -37,7 +37,7 @@ function run(arrivals: readonly Arrival[], options: { maxRecords: number; maxByt
   const source = new Subject<Decoded>()
   const batches: { at: number; batch: MicroBatch }[] = []
   source
-    .pipe(microBatch({ ...options, leases, scheduler }))
+    .pipe(microBatch({ limits: () => options, leases, scheduler }))
     .subscribe((batch) => batches.push({ at: scheduler.frame, batch }))
 
   const sent: Decoded[] = []

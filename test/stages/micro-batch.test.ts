@@ -1,8 +1,8 @@
-import { from, lastValueFrom, take, toArray } from 'rxjs'
+import { from, lastValueFrom, Subject, take, toArray } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
 import { createLeases } from '../../stages/leases.js'
-import { type MicroBatchOptions, microBatch } from '../../stages/micro-batch.js'
+import { type BatchLimits, microBatch } from '../../stages/micro-batch.js'
 import type { Decoded, MicroBatch } from '../../stages/ports.js'
 import { bad, decoded, fetched, generation, record } from '../fixtures/stage-values.js'
 
@@ -22,16 +22,11 @@ const values: Record<string, Decoded> = {
   g: decoded(fetched(2, 0, [], 9), one),
 }
 
-function marbles(
-  source: string,
-  limits: Partial<MicroBatchOptions>,
-  expected: string,
-  batches: Record<string, string>,
-) {
+function marbles(source: string, limits: Partial<BatchLimits>, expected: string, batches: Record<string, string>) {
   new TestScheduler((actual, wanted) => expect(actual.map(readable)).toEqual(wanted.map(readable))).run((run) => {
     const input = run.cold(source, values)
     const leases = createLeases()
-    const stage = microBatch({ ...roomy, leases, ...limits })
+    const stage = microBatch({ limits: () => ({ ...roomy, ...limits }), leases })
     run.expectObservable(input.pipe(stage)).toBe(expected, batches as never)
   })
 }
@@ -40,8 +35,8 @@ const readable = ({ frame, notification }: { frame: number; notification: { kind
   return [frame, notification.kind, typeof value === 'object' ? shown(value as MicroBatch) : value]
 }
 
-const split = (part: Decoded, limits: Partial<MicroBatchOptions>, leases = createLeases()) =>
-  lastValueFrom(from([part]).pipe(microBatch({ ...roomy, leases, ...limits }), toArray()))
+const split = (part: Decoded, limits: Partial<BatchLimits>, leases = createLeases()) =>
+  lastValueFrom(from([part]).pipe(microBatch({ limits: () => ({ ...roomy, ...limits }), leases }), toArray()))
 
 describe('microBatch', () => {
   it('closes when the oldest record has waited long enough, not the youngest', () => {
@@ -136,10 +131,25 @@ describe('microBatch', () => {
     expect(mine.leases).toBe(3)
   })
 
+  it('takes new limits with the next batch, never within one', () => {
+    let limits = { ...roomy, maxRecords: 4 }
+    const parts = new Subject<Decoded>()
+    const batches: string[] = []
+    parts
+      .pipe(microBatch({ limits: () => limits, leases: createLeases() }))
+      .subscribe((batch) => batches.push(shown(batch)))
+    parts.next(values.a!)
+    limits = { ...roomy, maxRecords: 2 }
+    parts.next(values.b!)
+    expect(batches).toEqual([])
+    parts.next(values.c!)
+    expect(batches).toEqual(['0:0,1 1:0 0:2 (records)', '0:3,4 (records)'])
+  })
+
   it('leaves no timer behind, however it ends', () => {
     new TestScheduler(() => {}).run(({ cold, flush }) => {
       const scheduler = new TestScheduler(() => {})
-      const open = () => cold('a', values).pipe(microBatch({ ...roomy, leases: createLeases(), scheduler }))
+      const open = () => cold('a', values).pipe(microBatch({ limits: () => roomy, leases: createLeases(), scheduler }))
       const running = open().subscribe()
       flush()
       expect(scheduler.actions).toHaveLength(1)
@@ -155,7 +165,7 @@ describe('microBatch', () => {
     const scheduler = new TestScheduler(() => {})
     const leases = createLeases()
     from(parts)
-      .pipe(microBatch({ ...roomy, maxRecords: 3, leases, scheduler }), take(1))
+      .pipe(microBatch({ limits: () => ({ ...roomy, maxRecords: 3 }), leases, scheduler }), take(1))
       .subscribe()
     expect(scheduler.actions).toHaveLength(0)
     expect(leases.held).toBeLessThanOrEqual(1)
