@@ -20,8 +20,8 @@ export interface ConfigFlags {
   readonly values?: Readonly<Record<string, string | undefined>>
 }
 
-/** `stack`: taken from a local stack that runs. */
-export type ConfigSource = 'flag' | 'env' | 'file' | 'stack' | 'default'
+/** `stack`: taken from a local stack that runs; `rest`: changed while running. */
+export type ConfigSource = 'flag' | 'env' | 'file' | 'stack' | 'default' | 'rest'
 
 export interface LoadOptions {
   readonly flags: ConfigFlags

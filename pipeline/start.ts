@@ -16,6 +16,7 @@ import { createKafka } from './kafka/client.js'
 import { createPublisher } from './kafka/publisher.js'
 import { createKafkaSource } from './kafka/source.js'
 import { kafkaOptionsOf } from './kafka-options.js'
+import { createLiveConfig, describeChanges, type LiveConfig } from './live-config.js'
 import type { Logger } from './logging.js'
 import type { ModelEvent } from './messages.js'
 import { createModelLoader } from './model/loader.js'
@@ -29,6 +30,8 @@ import { createSwap, type SwapStatus } from './swap/swap.js'
 
 export interface WorkerOptions {
   readonly config: Config
+  /** the same configuration where some of it may change while the worker runs */
+  readonly live?: LiveConfig
   readonly logger: Logger
   /** unique in the group; made from host and process by default */
   readonly id?: string
@@ -64,7 +67,8 @@ export interface Worker {
 }
 
 /** Starts at once and returns; `running` tells when it has come up. Whoever starts it stops it. */
-export function startWorker({ config, logger, observer, id = workerId() }: WorkerOptions): Worker {
+export function startWorker(options: WorkerOptions): Worker {
+  const { config, logger, observer, live = createLiveConfig(config), id = workerId() } = options
   const startedAt = Date.now()
   const states = createPartStates()
   const stats = createPipeStats()
@@ -98,10 +102,10 @@ export function startWorker({ config, logger, observer, id = workerId() }: Worke
 
   const run = async () => {
     const { topics } = config
-    const options = await kafkaOptionsOf(config)
+    const clientOptions = await kafkaOptionsOf(config)
     const onLog = (level: 'warn' | 'info' | 'debug', message: string, extra: object) =>
       log[level === 'warn' ? 'debug' : 'trace'](extra, message)
-    const kafka = createKafka({ ...options, clientId: id, onLog })
+    const kafka = createKafka({ ...clientOptions, clientId: id, onLog })
     const registry = createRegistry({
       url: config.registry,
       auth: config.registryAuth,
@@ -130,6 +134,11 @@ export function startWorker({ config, logger, observer, id = workerId() }: Worke
       events.next(event)
     })
     closers.push(() => eventLog.close())
+    const changing = live.changes.subscribe((changes) => {
+      log.level = live.current.logLevel
+      eventLog.emit({ type: 'configured', reason: describeChanges(changes) })
+    })
+    closers.push(async () => changing.unsubscribe())
 
     const logOptions = { kafka, signal: ending.signal }
     const fenceLog = createWritableKafkaLog<FenceEntry>({
@@ -177,7 +186,7 @@ export function startWorker({ config, logger, observer, id = workerId() }: Worke
     if (stopping.signal.aborted) return
 
     const source = createKafkaSource({
-      kafka: createKafka({ ...options, clientId: id, onLog }),
+      kafka: createKafka({ ...clientOptions, clientId: id, onLog }),
       groupId: config.kafka.groupId,
       topic: topics.input,
       sessionTimeoutMs: config.kafka.sessionTimeoutMs,
@@ -187,7 +196,7 @@ export function startWorker({ config, logger, observer, id = workerId() }: Worke
       onState: onState('source'),
     })
     const pipe = createPipe({
-      config,
+      config: () => live.current,
       swap,
       decoder: createRecordDecoder({ registry, echo: config.echo }),
       encoder: createPredictionEncoder({ schemaId: predictionSchemaId }),

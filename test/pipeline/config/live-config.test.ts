@@ -1,0 +1,63 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { parseConfig } from '../../../pipeline/config.js'
+import { createLiveConfig, describeChanges, type SettingChange } from '../../../pipeline/live-config.js'
+
+const config = parseConfig({ deployment: 'd', brokers: ['b:1'], registry: 'http://r' })
+const error = (run: () => unknown): string => {
+  try {
+    run()
+  } catch (caught) {
+    return (caught as Error).message
+  }
+  return 'none'
+}
+
+test('a change is taken as a whole, told with what it was, and remembered as one made while running', () => {
+  const live = createLiveConfig(config, new Map([['logLevel', 'env']]))
+  const told: (readonly SettingChange[])[] = []
+  live.changes.subscribe((changes) => told.push(changes))
+  const changes = live.change({ batch: { maxRecords: 1024, maxDelayMs: 5 }, logLevel: 'debug' })
+  expect(describeChanges(changes)).toBe('batch.maxRecords 512 → 1024, logLevel info → debug')
+  expect(told).toEqual([changes])
+  expect(live.current).toEqual({ ...config, batch: { ...config.batch, maxRecords: 1024 }, logLevel: 'debug' })
+  expect(Object.fromEntries(live.sources)).toEqual({ logLevel: 'rest', 'batch.maxRecords': 'rest' })
+  expect(config.batch.maxRecords).toBe(512)
+})
+
+test('what is as it was is no change', () => {
+  const live = createLiveConfig(config)
+  expect(live.change({ batch: { maxRecords: 512 } })).toEqual([])
+  expect(live.current).toBe(config)
+})
+
+test.each([
+  ['a setting that takes a restart', { credits: { records: 1 } }, /credits\.records does not change while/],
+  ['a setting that does not exist', { batch: { size: 1 } }, /batch\.size does not change while/],
+  ['a value that is not valid', { batch: { maxRecords: 0 }, logLevel: 'debug' }, /batch\.maxRecords: /],
+  [
+    'a value that does not go with the others',
+    { batch: { maxRecords: 20_000 } },
+    /credits\.records: 16384 is less than/,
+  ],
+  ['a group where a value belongs', { logLevel: { a: 1 } }, /logLevel\.a does not change while/],
+  ['a value where a group belongs', { batch: 7 }, /batch does not change while/],
+])('%s is refused, and nothing of it is taken', (_what, settings, message) => {
+  const live = createLiveConfig(config)
+  expect(error(() => live.change(settings))).toMatch(message)
+  expect(live.current).toBe(config)
+  expect(live.sources.size).toBe(0)
+})
+
+test('whatever is sent, the configuration stays valid', () => {
+  const live = createLiveConfig(config)
+  fc.assert(
+    fc.property(
+      fc.object({ key: fc.constantFrom('batch', 'maxRecords', 'maxBytes', 'logLevel', '__proto__') }),
+      (settings) => {
+        error(() => live.change(settings as never))
+        expect(parseConfig(structuredClone(live.current))).toEqual(live.current)
+      },
+    ),
+  )
+})
