@@ -49,6 +49,8 @@ export interface WorkerStatus {
   readonly parts: readonly PartState[]
   readonly model: SwapStatus
   readonly pipe: PipeStats
+  /** inference threads that died and were started again */
+  readonly threadDeaths: number
 }
 
 export interface Worker {
@@ -77,6 +79,7 @@ export function startWorker(options: WorkerOptions): Worker {
   /** nothing is in flight any more: what is waited for is given up */
   const ending = new AbortController()
   let draining = false
+  let threadDeaths = 0
   const events = new Subject<ModelEvent>()
   const log = logger.child({ worker: id })
   const closers: (() => Promise<unknown>)[] = []
@@ -165,7 +168,13 @@ export function startWorker(options: WorkerOptions): Worker {
       fences: fenceLog,
       loader: createModelLoader({
         store: openStore(config.bundles.directory),
-        scorer: config.inference,
+        scorer: {
+          ...config.inference,
+          onDeath: (model, reason) => {
+            threadDeaths++
+            log.error({ model, reason }, 'an inference thread died and is started again')
+          },
+        },
       }),
       keepPrevious: config.bundles.keepPrevious,
       onEvent: eventLog.emit,
@@ -243,7 +252,8 @@ export function startWorker(options: WorkerOptions): Worker {
       const ready =
         all.some(({ part, state }) => part === 'source' && state === 'running') &&
         !all.some(({ state }) => state === 'waiting')
-      return { worker: id, deployment: config.deployment, ready, startedAt, parts: all, model, pipe: stats.snapshot() }
+      const pipe = stats.snapshot()
+      return { worker: id, deployment: config.deployment, ready, startedAt, parts: all, model, pipe, threadDeaths }
     },
     async stop() {
       stopping.abort()

@@ -17,6 +17,8 @@ export interface ScorerOptions {
   readonly intraOpThreads?: number
   /** how long loading and warming up may take; 60,000 by default */
   readonly loadTimeoutMs?: number
+  /** Told of every thread that dies; it is started again. */
+  readonly onDeath?: (ref: string, reason: string) => void
   /** module of the worker thread; another one only to see what happens when it dies */
   readonly workerEntry?: URL
 }
@@ -73,6 +75,7 @@ export async function createScorer(bundle: ScorableBundle, options: ScorerOption
   function mourn(reason: string): void {
     thread = undefined
     deathsInARow++
+    options.onDeath?.(ref, reason)
     const [head] = calls
     if (head && ++head[1].kills === 2) {
       calls.delete(head[0])

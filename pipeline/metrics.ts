@@ -1,0 +1,144 @@
+/**
+ * The metrics of a worker for Prometheus. Counters that the worker keeps anyway are read when somebody asks; only distributions are fed as
+ * batches pass. What Node itself says of the process (CPU, memory, garbage collection, delay of the event loop) comes from prom-client.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Observable } from 'rxjs'
+import type { ModelEvent } from './messages.js'
+import { observeDistributions } from './metric-distributions.js'
+import { type MetricEntry, type MetricName, metricTable } from './metric-table.js'
+import type { PartState } from './part-states.js'
+import type { PipeObserver } from './pipe-observer.js'
+import type { PipeStats } from './pipe-stats.js'
+import type { SwapStatus } from './swap/swap.js'
+
+/** What metrics need of a worker. */
+export interface MeasuredWorker {
+  readonly id: string
+  readonly status: {
+    readonly deployment: string
+    readonly ready: boolean
+    readonly parts: readonly PartState[]
+    readonly model: SwapStatus
+    readonly pipe: PipeStats
+    readonly threadDeaths: number
+  }
+  readonly events: Observable<ModelEvent>
+}
+
+export interface PartitionLag {
+  readonly partition: number
+  readonly lag: number
+}
+
+export interface Metrics {
+  /** Goes to the worker, beside its own counters. */
+  readonly observer: PipeObserver
+  readonly contentType: string
+  /** In the text format of Prometheus. */
+  text(): Promise<string>
+  /** Measures this worker from now on. `lag`: of the partitions it has; where it rejects, none is shown. */
+  watch(worker: MeasuredWorker, lag?: () => Promise<readonly PartitionLag[]>): void
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const meters = createMeters(registry)
+  let worker: MeasuredWorker | undefined
+  let lagOf: (() => Promise<readonly PartitionLag[]>) | undefined
+  collectDefaultMetrics({ register: registry })
+
+  return {
+    observer: observeDistributions(meters),
+    contentType: registry.contentType,
+    async text() {
+      const lag = (await lagOf?.().catch(() => undefined)) ?? []
+      if (worker) showStatus(meters, worker, lag)
+      return registry.metrics()
+    },
+    watch(watched, lag) {
+      worker = watched
+      lagOf = lag
+      watched.events.subscribe(({ type }) => {
+        const { millrace_fences_total: fences, millrace_switches_total: switches } = meters.counters
+        if (type === 'fenced') fences.inc()
+        else if (type === 'activated' || type === 'failed') switches.inc({ result: type })
+        else if (type === 'rolled-back') switches.inc({ result: 'rolled_back' })
+      })
+    },
+  }
+}
+
+type Names<Type> = {
+  [Name in MetricName]: (typeof metricTable)[Name]['type'] extends Type ? Name : never
+}[MetricName]
+
+export interface Meters {
+  readonly counters: Readonly<Record<Names<'counter'>, Counter>>
+  readonly gauges: Readonly<Record<Names<'gauge'>, Gauge>>
+  readonly histograms: Readonly<Record<Names<'histogram'>, Histogram>>
+}
+
+const createMeters = (registry: Registry): Meters => {
+  const made = (type: MetricEntry['type']) =>
+    Object.fromEntries(
+      Object.entries<MetricEntry>(metricTable)
+        .filter(([, entry]) => entry.type === type)
+        .map(([name, { help, labels, buckets }]) => {
+          const options = { name, help, labelNames: [...labels], registers: [registry] }
+          if (type === 'counter') return [name, new Counter(options)]
+          if (type === 'gauge') return [name, new Gauge(options)]
+          return [name, new Histogram({ ...options, buckets: [...(buckets ?? [])] })]
+        }),
+    )
+  return { counters: made('counter'), gauges: made('gauge'), histograms: made('histogram') } as unknown as Meters
+}
+
+/** One value for each combination of labels, in place of those that were there. */
+type Values = readonly (readonly [labels: Record<string, string | number>, value: number])[]
+
+const showStatus = ({ counters, gauges }: Meters, { id, status }: MeasuredWorker, lag: readonly PartitionLag[]) => {
+  const { deployment, ready, parts, model, pipe, threadDeaths } = status
+  const count = (name: keyof Meters['counters'], values: Values) => {
+    counters[name].reset()
+    for (const [labels, value] of values) counters[name].inc(labels, value)
+  }
+  const gauge = (name: keyof Meters['gauges'], values: Values) => {
+    gauges[name].reset()
+    for (const [labels, value] of values) gauges[name].set(labels, value)
+  }
+  const by = (label: string, values: object): Values =>
+    Object.entries(values).map(([key, value]) => [{ [label]: key }, value])
+
+  gauge('millrace_info', [[{ deployment, worker: id, node: process.version }, 1]])
+  gauge('millrace_ready', [[{}, ready ? 1 : 0]])
+  gauge(
+    'millrace_part_state',
+    parts.map(({ part, state }) => [{ part, state }, 1]),
+  )
+  gauge('millrace_in_flight_records', [[{}, pipe.inFlight]])
+  gauge(
+    'millrace_lag_records',
+    lag.map(({ partition, lag }) => [{ partition }, lag]),
+  )
+  gauge('millrace_generation', [[{}, model.active?.generation ?? 0]])
+  gauge(
+    'millrace_model_state',
+    model.generations.map(({ model, state }) => [{ model, state }, 1]),
+  )
+  count('millrace_records_in_total', [[{}, pipe.records]])
+  count('millrace_input_bytes_total', [[{}, pipe.bytes]])
+  count('millrace_records_out_total', by('kind', { predictions: pipe.predictions, dead_letter: pipe.deadLetters }))
+  count('millrace_records_rejected_total', by('code', pipe.rejected))
+  count('millrace_batches_total', by('closed_by', pipe.closedBy))
+  count(
+    'millrace_stage_seconds_total',
+    pipe.stages.map(({ stage, totalMs }) => [{ stage }, totalMs / 1_000]),
+  )
+  count(
+    'millrace_stage_batches_total',
+    pipe.stages.map(({ stage, batches }) => [{ stage }, batches]),
+  )
+  count('millrace_commits_total', [[{}, pipe.commits]])
+  count('millrace_inference_thread_deaths_total', [[{}, threadDeaths]])
+}

@@ -1,0 +1,155 @@
+import { Subject } from 'rxjs'
+import { beforeEach, expect, test } from 'vitest'
+import type { ModelEvent } from '../../pipeline/messages.js'
+import { metricTable } from '../../pipeline/metric-table.js'
+import { createMetrics, type MeasuredWorker, type Metrics } from '../../pipeline/metrics.js'
+import { createPipeStats, type StatsCollector } from '../../pipeline/pipe-stats.js'
+import { rejects } from '../../stages/errors.js'
+import type { Encoded, Scored } from '../../stages/ports.js'
+import { decoded, fetched, generation } from '../fixtures/stage-values.js'
+
+let metrics: Metrics
+let stats: StatsCollector
+let events: Subject<ModelEvent>
+let worker: MeasuredWorker
+beforeEach(() => {
+  metrics = createMetrics()
+  stats = createPipeStats()
+  events = new Subject()
+  const model = { generation: 3, model: 'm@2', digest: 'd', state: 'active' } as const
+  worker = {
+    id: 'w',
+    events,
+    get status() {
+      return {
+        deployment: 'digits',
+        ready: true,
+        parts: [{ part: 'source', state: 'running', detail: '', since: 0 }],
+        model: { active: model, previous: undefined, generations: [model], waiting: undefined },
+        pipe: stats.snapshot(),
+        threadDeaths: 2,
+      } as const
+    },
+  }
+})
+
+/** A batch of `offsets` on its way through both observers. */
+const pass = (partition: number, offsets: number[], number = 1) => {
+  const by = generation(number)
+  const run = fetched(partition, 0, offsets)
+  const part = decoded(run, by)
+  const batch = { generation: by, parts: [part], rows: part.rows.count, closedBy: 'records' } as const
+  const scored = { ...batch, failed: new Map(), scoredAt: 0 } as unknown as Scored
+  const encoded = {
+    batch: scored,
+    outgoing: [{ kind: 'predictions', partition, records: run.records }],
+    covered: [run],
+    records: run.records.length,
+    bytes: run.bytes,
+  } as unknown as Encoded
+  for (const { observer } of [metrics, stats]) {
+    observer.fetched(run)
+    observer.decoded(part)
+    observer.batched(batch)
+    observer.scored(scored)
+    observer.encoded(encoded)
+    observer.published(encoded)
+    observer.committed([run])
+  }
+}
+const said = (type: string) => events.next({ type } as ModelEvent)
+const value = (text: string, series: string) =>
+  text
+    .split('\n')
+    .find((line) => line.startsWith(`${series} `))
+    ?.slice(series.length + 1)
+
+test('what is shown is what the table says, name by name, and nothing else of ours', async () => {
+  metrics.watch(worker)
+  const types = [...(await metrics.text()).matchAll(/^# TYPE (millrace_\S+) (\S+)$/gm)].map(([, name, type]) => [
+    name,
+    type,
+  ])
+  expect(Object.fromEntries(types)).toEqual(
+    Object.fromEntries(Object.entries(metricTable).map(([name, { type }]) => [name, type])),
+  )
+})
+
+test('counters are the counters of the worker, read when somebody asks', async () => {
+  metrics.watch(worker, async () => [{ partition: 1, lag: 42 }])
+  pass(1, [0, 1, 2])
+  pass(1, [3, 4])
+  for (const text of [await metrics.text(), await metrics.text()]) {
+    expect(value(text, 'millrace_records_in_total')).toBe('5')
+    expect(value(text, 'millrace_records_out_total{kind="predictions"}')).toBe('5')
+    expect(value(text, 'millrace_in_flight_records')).toBe('0')
+    expect(value(text, 'millrace_batches_total{closed_by="records"}')).toBe('2')
+    expect(value(text, 'millrace_stage_batches_total{stage="infer"}')).toBe('2')
+    expect(value(text, 'millrace_commits_total')).toBe('2')
+    expect(value(text, 'millrace_generation')).toBe('3')
+    expect(value(text, 'millrace_model_state{model="m@2",state="active"}')).toBe('1')
+    expect(value(text, 'millrace_inference_thread_deaths_total')).toBe('2')
+    expect(value(text, 'millrace_lag_records{partition="1"}')).toBe('42')
+    expect(value(text, 'nodejs_eventloop_lag_p99_seconds')).toBeDefined()
+  }
+})
+
+test('of a batch its size is observed, the time it took, and the latency of its first and last record', async () => {
+  pass(0, [0, 1, 2])
+  pass(0, [3])
+  const text = await metrics.text()
+  expect(value(text, 'millrace_batch_rows_count')).toBe('2')
+  expect(value(text, 'millrace_batch_rows_sum')).toBe('4')
+  expect(value(text, 'millrace_inference_seconds_count{rows="2-16"}')).toBe('1')
+  expect(value(text, 'millrace_inference_seconds_count{rows="1"}')).toBe('1')
+  expect(value(text, 'millrace_latency_seconds_count')).toBe('3')
+})
+
+test('a switch is counted, and the gap that it made in the output is measured once', async () => {
+  metrics.watch(worker)
+  for (const type of ['activated', 'activated', 'rolled-back', 'failed', 'fenced', 'prepared']) said(type)
+  pass(0, [0], 1)
+  pass(0, [1], 2)
+  pass(0, [2], 2)
+  metrics.observer.ended()
+  pass(0, [3], 3)
+  const text = await metrics.text()
+  expect(value(text, 'millrace_switches_total{result="activated"}')).toBe('2')
+  expect(value(text, 'millrace_switches_total{result="rolled_back"}')).toBe('1')
+  expect(value(text, 'millrace_switches_total{result="failed"}')).toBe('1')
+  expect(value(text, 'millrace_fences_total')).toBe('1')
+  // A pipe that was built anew did not wait for the switch.
+  expect(value(text, 'millrace_switch_output_gap_seconds_count')).toBe('1')
+  expect(value(text, 'millrace_pipes_ended_total')).toBe('1')
+})
+
+test('the number of series does not grow with what flows', async () => {
+  metrics.watch(worker)
+  const count = async () => (await metrics.text()).split('\n').filter((line) => line.startsWith('millrace_')).length
+  for (let i = 0; i < 50; i++)
+    pass(
+      0,
+      Array.from({ length: 40 * (i + 1) }, (_, k) => k),
+      i,
+    )
+  for (const code of Object.keys(rejects))
+    stats.observer.decoded({
+      ...decoded(fetched(0, 0, [0]), generation(1)),
+      rejected: new Map([[0, { code, reason: '' }]]),
+    } as never)
+  const before = await count()
+  for (let i = 0; i < 50; i++)
+    pass(
+      i,
+      Array.from({ length: 40 * (i + 1) }, (_, k) => k),
+      50 + i,
+    )
+  expect(await count()).toBe(before)
+})
+
+test('lag that cannot be had is left out, and everything else is shown', async () => {
+  metrics.watch(worker, () => Promise.reject(new Error('the broker is away')))
+  const text = await metrics.text()
+  expect(text).not.toMatch(/^millrace_lag_records\{/m)
+  expect(value(text, 'millrace_ready')).toBe('1')
+})
