@@ -184,6 +184,41 @@ export const errors = {
     retryable: false,
     remedy: 'sign it with a key whose public half is configured, and look at who sent it',
   },
+  'schema-unresolved': {
+    message: 'the model cannot read every registered version of the input',
+    retryable: false,
+    remedy: 'give the fields that a version lacks a default in input.avsc',
+  },
+  'replay-disagrees': {
+    message: 'the model says something else than the active one more often than allowed',
+    retryable: false,
+    remedy: 'look at the records in question, or lower the required agreement',
+  },
+  'budget-missed': {
+    message: 'the model does not keep the time budget of its bundle',
+    retryable: false,
+    remedy: 'make the model faster, or give the stage a larger budgetMs',
+  },
+  'hard-refused': {
+    message: 'a hard deadline cannot be promised',
+    retryable: false,
+    remedy: 'ask for firm: late records are then not scored and go to the late topic',
+  },
+  'verification-late': {
+    message: 'the model did not get through its verification in time',
+    retryable: false,
+    remedy: 'look at the gate where it stopped, or allow more time',
+  },
+  'memory-exceeded': {
+    message: 'the model takes more memory than a verification may',
+    retryable: false,
+    remedy: 'look at the gate where it was stopped, or allow more memory',
+  },
+  'model-crashed': {
+    message: 'the model ended the process in which it was verified',
+    retryable: false,
+    remedy: 'look at the gate where it happened; export the model again',
+  },
   'command-invalid': {
     message: 'the control message is not a command',
     retryable: false,

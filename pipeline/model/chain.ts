@@ -7,6 +7,16 @@
 /** The graphs of a bundle in the order in which they run; each of them is optional but the model. */
 export const graphFiles = ['preprocess.onnx', 'model.onnx', 'postprocess.onnx'] as const
 
+export type GraphFile = (typeof graphFiles)[number]
+
+/** The graphs that are among the files of a bundle, in that order. */
+export function graphsOf(files: ReadonlyMap<string, Buffer>): { readonly file: GraphFile; readonly bytes: Buffer }[] {
+  return graphFiles.flatMap((file) => {
+    const bytes = files.get(file)
+    return bytes ? [{ file, bytes }] : []
+  })
+}
+
 export interface GraphNames {
   /** file name in the bundle, for messages */
   readonly file: string

@@ -3,7 +3,7 @@ import type { Scorer } from '../../stages/ports.js'
 import { type Bundle, readBundle } from './bundle.js'
 import { type ListedFile, sha256 } from './bundle-files.js'
 import { fitGraphs } from './fit-graphs.js'
-import { failedGate, type Gate } from './gates.js'
+import { failedGate, type Gate, startGates } from './gates.js'
 import { goldenDifference, goldenRows, parseGolden } from './golden.js'
 import { toScoringPlan } from './scoring-plan.js'
 
@@ -24,21 +24,7 @@ export async function checkPath(path: string, scorerFor: (bundle: Bundle) => Pro
  * The scorer made for it is closed.
  */
 export async function checkBundle(bundle: Bundle, scorerFor: (bundle: Bundle) => Promise<Scorer>): Promise<Gate[]> {
-  const gates: Gate[] = []
-  const pass = async <T>(
-    gate: string,
-    run: () => T | Promise<T>,
-    detail: (result: T) => string,
-  ): Promise<T | undefined> => {
-    try {
-      const result = await run()
-      gates.push({ gate, ok: true, detail: detail(result) })
-      return result
-    } catch (error) {
-      gates.push(failedGate(gate, error))
-      return undefined
-    }
-  }
+  const { gates, pass, skip } = startGates()
   const { manifest } = bundle
   await pass(
     'digests',
@@ -61,7 +47,10 @@ export async function checkBundle(bundle: Bundle, scorerFor: (bundle: Bundle) =>
     () => scorerFor(bundle),
     () => 'the model loads and takes a row',
   )
-  if (!scorer) return [...gates, { gate: 'golden', ok: false, detail: 'not tried: the model does not load' }]
+  if (!scorer) {
+    skip('golden', 'the model does not load')
+    return [...gates]
+  }
   try {
     await pass(
       'golden',
@@ -71,10 +60,10 @@ export async function checkBundle(bundle: Bundle, scorerFor: (bundle: Bundle) =>
   } finally {
     await scorer.close().catch(() => undefined)
   }
-  return gates
+  return [...gates]
 }
 
-function verifyDigests({ manifest, files }: Bundle): number {
+export function verifyDigests({ manifest, files }: Bundle): number {
   const names = Object.keys(manifest.files) as ListedFile[]
   for (const name of names) {
     const bytes = files.get(name)
@@ -83,7 +72,8 @@ function verifyDigests({ manifest, files }: Bundle): number {
   return names.length
 }
 
-async function answerGolden(bundle: Bundle, scorer: Scorer): Promise<number> {
+/** Asks every golden case. Returns how many there are; throws `model-unfit` for an answer that differs, `bundle-invalid` for a bad line. */
+export async function answerGolden(bundle: Bundle, scorer: Scorer): Promise<number> {
   const cases = parseGolden(bundle.files.get('golden.jsonl')!)
   if (cases.length === 0) throw new MillraceError('bundle-invalid', 'golden.jsonl has no cases; write at least one')
   for (const golden of cases) {

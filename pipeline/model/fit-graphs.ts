@@ -1,22 +1,17 @@
 import { MillraceError } from '../../stages/errors.js'
 import type { TensorPlan } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
-import { planChain } from './chain.js'
+import { graphsOf, planChain } from './chain.js'
 import { rowWidth } from './manifest.js'
 import { decodeModel, describeModel, type ModelDescription, type Port } from './onnx.js'
 import { tensorsOf } from './outputs.js'
-
-const order = ['preprocess.onnx', 'model.onnx', 'postprocess.onnx'] as const
 
 /**
  * Compares a bundle with what its graphs declare: every input is bound, types and row shapes agree, and the named outputs are tensors.
  * Returns a line that describes the model. Throws `model-unfit`, or `bundle-invalid` when a graph cannot be read.
  */
 export function fitGraphs({ manifest, plan, files }: Bundle): string {
-  const graphs = order.flatMap((file) => {
-    const bytes = files.get(file)
-    return bytes ? [{ file, ...describeModel(decodeModel(file, bytes)) }] : []
-  })
+  const graphs = graphsOf(files).map(({ file, bytes }) => ({ file, ...describeModel(decodeModel(file, bytes)) }))
   const chain = unfitIfThrown(() =>
     planChain(
       graphs.map(({ file, inputs, outputs }) => ({ file, inputs: names(inputs), outputs: names(outputs) })),

@@ -29,6 +29,47 @@ export const reportOf = (bundle: { ref: string; digest: string } | undefined, ga
   gates,
 })
 
+/** Tries gates one after the other; `begin` and `end` are told of each. */
+export interface GateRun {
+  readonly gates: readonly Gate[]
+  /** What `run` returns; undefined when it threw, which fails the gate. `said` gives the line, or more; with a `code` the gate fails. */
+  pass<T>(gate: string, run: () => T | Promise<T>, said: (result: T) => string | Finding): Promise<T | undefined>
+  /** Fails a gate that cannot be tried because of an earlier one. */
+  skip(gate: string, why: string): void
+}
+
+export type Finding = Pick<Gate, 'detail' | 'measured' | 'code'>
+
+export interface GateListener {
+  begin(gate: string): void
+  end(gate: Gate): void
+}
+
+export function startGates(listener?: GateListener): GateRun {
+  const gates: Gate[] = []
+  const add = (gate: Gate) => {
+    gates.push(gate)
+    listener?.end(gate)
+  }
+  return {
+    gates,
+    async pass(gate, run, said) {
+      listener?.begin(gate)
+      try {
+        const result = await run()
+        const line = said(result)
+        const finding = typeof line === 'string' ? { detail: line } : line
+        add({ gate, ok: finding.code === undefined, ...finding })
+        return result
+      } catch (error) {
+        add(failedGate(gate, error))
+        return undefined
+      }
+    },
+    skip: (gate, why) => add({ gate, ok: false, detail: `not tried: ${why}` }),
+  }
+}
+
 export const failedGate = (gate: string, error: unknown): Gate => ({
   gate,
   ok: false,

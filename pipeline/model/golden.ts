@@ -1,8 +1,7 @@
-import type avro from 'avsc'
 import { z } from 'zod'
 import { MillraceError } from '../../stages/errors.js'
 import type { Outputs, Rows, ScoringPlan } from '../../stages/ports.js'
-import { bindRows } from './row-binder.js'
+import { recordBinder } from './record-rows.js'
 import { readerType } from './scoring-plan.js'
 
 const golden = z.strictObject({
@@ -51,10 +50,8 @@ export function parseGolden(bytes: Uint8Array): GoldenCase[] {
 
 /** The rows of one golden case. Throws `bundle-invalid`, naming the line. */
 export function goldenRows(golden: GoldenCase, plan: ScoringPlan): Rows {
-  const type = readerType(plan.readerSchema)
   try {
-    const record = type.fromString(JSON.stringify(golden.record))
-    return bindRows([record], plan, (path, symbol) => enumIndex(type, path, symbol))
+    return recordBinder(plan)([readerType(plan.readerSchema).fromString(JSON.stringify(golden.record))])
   } catch (cause) {
     const what = cause instanceof MillraceError ? cause.detail : (cause as Error).message
     throw new MillraceError('bundle-invalid', `golden.jsonl line ${golden.line}: ${what.replace(/\p{Cc}+/gu, ' ')}`, {
@@ -83,18 +80,4 @@ export function goldenDifference({ expect, tolerance }: GoldenCase, outputs: Out
     if (difference) return difference
   }
   return undefined
-}
-
-function enumIndex(record: avro.types.RecordType, path: string, symbol: string): number | undefined {
-  let type: avro.Type = record
-  for (const name of path.split('.')) type = plain((type as avro.types.RecordType).field(name).type)
-  if (type.typeName === 'array') type = plain((type as avro.types.ArrayType).itemsType)
-  const index = type.typeName === 'enum' ? (type as avro.types.EnumType).symbols.indexOf(symbol) : -1
-  return index < 0 ? undefined : index
-}
-
-/** The type beside null. */
-function plain(type: avro.Type): avro.Type {
-  if (!type.typeName.startsWith('union:')) return type
-  return (type as avro.types.UnwrappedUnionType).types.find((branch) => branch.typeName !== 'null') ?? type
 }

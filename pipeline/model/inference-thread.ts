@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { MillraceError } from '../../stages/errors.js'
 import type { Rows } from '../../stages/ports.js'
+import { compiledModule } from './compiled-module.js'
 import { buffersOf, detachedCopy } from './tensors.js'
 import type { FromWorker, InferenceJob, ToWorker } from './worker-messages.js'
 
@@ -26,14 +27,8 @@ export interface InferenceThread {
   close(): Promise<void>
 }
 
-/**
- * The compiled worker. Plain Node, which a worker thread runs, loads no TypeScript: when this module runs from the sources (under vitest)
- * its compiled twin in `dist/` is taken, which the tests' global setup builds.
- */
-export function workerEntry(here: string = import.meta.url): URL {
-  const fromSources = here.endsWith('.ts')
-  return new URL(fromSources ? '../../dist/pipeline/model/inference-worker.js' : './inference-worker.js', here)
-}
+/** The compiled worker. */
+export const workerEntry = (): URL => compiledModule('inference-worker.js')
 
 /** Resolves when the model is loaded and warm; rejects with `model-load-failed` or `model-unfit`. */
 export function startInferenceThread(job: InferenceJob, options: ThreadOptions): Promise<InferenceThread> {

@@ -1,3 +1,4 @@
+import { MillraceError } from '../../stages/errors.js'
 import type { Scorer, ScoringPlan } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
 import { checkBundle } from './check.js'
@@ -21,10 +22,13 @@ export interface LoadedModel {
 export type LoadStage = 'loading' | 'verifying'
 
 export interface LoaderOptions {
-  readonly store: Pick<BundleStore, 'load'>
+  readonly store: Pick<BundleStore, 'find' | 'load'>
   readonly scorer?: ScorerOptions
-  /** Tries the bundle elsewhere before this process touches its model; without it the gates are tried here, on the scorer that is returned. */
-  readonly verify?: (bundle: Bundle) => Promise<GateReport>
+  /**
+   * Tries the bundle elsewhere (`verifyBundle`, in a process that it may kill) before this process touches its model; without it the gates are
+   * tried here, on the scorer that is returned.
+   */
+  readonly verify?: (path: string) => Promise<GateReport>
   /** where there are any, a bundle that none of them signed is refused */
   readonly trustedKeys?: readonly TrustedKey[]
 }
@@ -38,16 +42,21 @@ export interface ModelLoader {
 }
 
 export function createModelLoader(options: LoaderOptions): ModelLoader {
-  const start = (bundle: Pick<Bundle, 'ref' | 'plan' | 'files' | 'manifest'>) => createScorer(bundle, options.scorer)
+  const { store, verify, trustedKeys = [] } = options
+  const start = (bundle: Bundle) => createScorer(bundle, options.scorer)
   return {
     async load(ref, digest, onStage) {
       onStage?.('loading')
-      const bundle = await options.store.load(ref, digest)
-      onStage?.('verifying')
-      verifySignature(bundle, options.trustedKeys ?? [])
-      const scorer = options.verify
-        ? await passThen(await options.verify(bundle), () => start(bundle))
-        : await checkedScorer(bundle, start)
+      const found = await store.find(ref, digest)
+      if (verify) {
+        onStage?.('verifying')
+        passed(found.digest, await verify(found.path))
+      }
+      // The digest is that of every byte: what is loaded here is what was verified there.
+      const bundle = await store.load(found.ref, found.digest)
+      verifySignature(bundle, trustedKeys)
+      if (!verify) onStage?.('verifying')
+      const scorer = verify ? await start(bundle) : await checkedScorer(bundle, start)
       return Object.freeze({
         ref: bundle.ref,
         digest: bundle.digest,
@@ -59,10 +68,11 @@ export function createModelLoader(options: LoaderOptions): ModelLoader {
   }
 }
 
-function passThen(report: GateReport, start: () => Promise<Scorer>): Promise<Scorer> {
+function passed(digest: string, report: GateReport): void {
   const refused = refusal(report)
   if (refused) throw refused
-  return start()
+  if (report.digest !== digest)
+    throw new MillraceError('digest-mismatch', `${report.ref} was changed while it was being verified; try again`)
 }
 
 /** Tries the gates on a scorer that, when they pass, is not closed but handed on: a model is loaded once. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { InferenceError, type Outputs, type Rows, type Scorer, type ScoringPlan } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
-import { graphFiles } from './chain.js'
+import { graphsOf } from './chain.js'
 import { type Answer, type InferenceThread, startInferenceThread, workerEntry } from './inference-thread.js'
 import type { OutputBinding } from './outputs.js'
 import { holds } from './tensors.js'
@@ -136,13 +136,9 @@ export async function createScorer(bundle: ScorableBundle, options: ScorerOption
 }
 
 function jobOf(bundle: ScorableBundle, intraOpThreads: number): InferenceJob {
-  const graphs = graphFiles.flatMap((file) => {
-    const bytes = bundle.files.get(file)
-    return bytes ? [{ file, bytes }] : []
-  })
   const { label, scores, values, labels } = bundle.manifest.outputs
   return {
-    graphs,
+    graphs: graphsOf(bundle.files),
     inputs: bundle.plan.inputs,
     outputs: { label, scores, values, labels },
     intraOpThreads,

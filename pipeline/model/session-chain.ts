@@ -15,6 +15,9 @@ interface Graph {
 
 /** The loaded graphs of a bundle. Worker threads only: `create` and `run` of ONNX Runtime block the thread that calls them. */
 export class SessionChain {
+  /** milliseconds that each graph has run so far, by file */
+  readonly spentMs = new Map<string, number>()
+
   private constructor(
     private readonly graphs: readonly Graph[],
     private readonly plan: ChainPlan,
@@ -75,7 +78,9 @@ export class SessionChain {
       const step = this.plan.steps[index] as ChainPlan['steps'][number]
       const feeds: Record<string, Tensor> = {}
       for (const [input, source] of step.feeds) feeds[input] = made[source.step]?.get(source.tensor) as Tensor
+      const began = performance.now()
       made.push(new Map(Object.entries(await runSession(file, session, feeds, step.fetches))))
+      this.spentMs.set(file, (this.spentMs.get(file) ?? 0) + performance.now() - began)
     }
     return new Map(
       [...this.plan.results].map(([name, source]) => [name, made[source.step]?.get(source.tensor) as Tensor]),

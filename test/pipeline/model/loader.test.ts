@@ -1,13 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { readBundleFiles } from '../../../pipeline/model/bundle.js'
 import { goldenRows, parseGolden } from '../../../pipeline/model/golden.js'
 import { createModelLoader } from '../../../pipeline/model/loader.js'
 import { sealFiles } from '../../../pipeline/model/pack.js'
-import { createScorer } from '../../../pipeline/model/scorer.js'
 import { openStore } from '../../../pipeline/model/store.js'
+import { verifyBundle } from '../../../pipeline/model/verifier.js'
 import { temporaryFolder, writeFolder } from './bundle-fixture.js'
+import { looping, pairBundle } from './verifier-fixture.js'
 
 const shipped = openStore('models/bundles')
 
@@ -61,16 +62,35 @@ test('what the store does not have, or has damaged, is refused before anything i
   expect(verify).not.toHaveBeenCalled()
 })
 
-test('a verification from elsewhere decides before this process loads the model', async () => {
-  const gates = [
-    { gate: 'digests', ok: true, detail: 'fine' },
-    { gate: 'load', ok: false, detail: 'killed: more than 512 MB', code: 'model-load-failed' as const },
-  ]
-  const verify = async () => ({ ref: 'digits@1', digest: undefined, ok: false, gates })
-  const scorer = { workerEntry: new URL('file:///no/such/module.js') }
-  await expect(createModelLoader({ store: shipped, scorer, verify }).load('digits@1')).rejects.toMatchObject({
-    code: 'model-load-failed',
-    detail: 'digits@1: load: killed: more than 512 MB',
+describe('a verification in another process', () => {
+  // A scorer that cannot start shows whether this process tried to load the model.
+  const never = { workerEntry: new URL('file:///no/such/module.js') }
+
+  test('lets a sound bundle through, and it is loaded here', async () => {
+    const verify = vi.fn((path: string) => verifyBundle(path, { measureMs: 1, batchSizes: [1] }))
+    const stages: string[] = []
+    const loader = createModelLoader({ store: shipped, verify })
+    const loaded = await loader.load('digits@2', undefined, (stage) => stages.push(stage))
+    await loaded.scorer.close()
+    expect(loaded.ref).toBe('digits@2')
+    expect(stages).toEqual(['loading', 'verifying'])
+    expect(verify).toHaveBeenCalledWith(expect.stringMatching(/digits@2\.tar\.gz$/))
   })
-  await expect(createScorer(await shipped.load('digits@1'), scorer)).rejects.toThrow(/worker thread ended/)
+
+  test('refuses a model that would hang, and this process never loads it', async () => {
+    const folder = await temporaryFolder()
+    await writeFolder(join(folder, 'pair'), pairBundle({ graph: looping, golden: [{ a: 1e9 }] }).files)
+    const verify = (path: string) => verifyBundle(path, { timeoutMs: 1500 })
+    const loader = createModelLoader({ store: openStore(folder), scorer: never, verify })
+    await expect(loader.load('pair@1')).rejects.toMatchObject({
+      code: 'verification-late',
+      detail: 'pair@1: golden: not done after 1500 ms',
+    })
+  })
+
+  test('of other bytes than those that are loaded does not count', async () => {
+    const verify = async () => ({ ref: 'digits@1', digest: 'f'.repeat(64), ok: true, gates: [] })
+    const loader = createModelLoader({ store: shipped, scorer: never, verify })
+    await expect(loader.load('digits@1')).rejects.toMatchObject({ code: 'digest-mismatch' })
+  })
 })

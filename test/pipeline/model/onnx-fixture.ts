@@ -68,3 +68,27 @@ export function model(graph: Graph, domains: Record<string, number> = { '': 13, 
 
 export const bytesOf = (graph: Graph, domains?: Record<string, number>): Buffer =>
   Buffer.from(onnx.ModelProto.encode(model(graph, domains)).finish())
+
+/** A model of a few hundred bytes that has 2^levels nodes once its functions are unfolded. Scores are what comes in. */
+export function billionLaughs(levels: number): Buffer {
+  const call = (level: number, from: string, to: string): Node => ({
+    opType: level === 0 ? 'Identity' : `F${level}`,
+    domain: level === 0 ? '' : 'laughs',
+    input: [from],
+    output: [to],
+  })
+  const made = model(
+    { input: [tensor('X', [null, 2])], output: [tensor('p', [null, 2])], node: [call(levels, 'X', 'p')] },
+    { '': 15, laughs: 1 },
+  )
+  made.irVersion = 8
+  made.functions = Array.from({ length: levels }, (_, index) => ({
+    name: `F${index + 1}`,
+    domain: 'laughs',
+    input: ['x'],
+    output: ['z'],
+    opsetImport: made.opsetImport,
+    node: [call(index, 'x', 'y'), call(index, 'y', 'z')],
+  }))
+  return Buffer.from(onnx.ModelProto.encode(made).finish())
+}
