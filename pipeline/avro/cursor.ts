@@ -12,8 +12,13 @@ export class Malformed implements Rejected {
   ) {}
 }
 
+/** Typed arrays have the byte order of the machine; Avro's is this one. */
+export const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+
 /** Items that take no bytes (nulls, empty records) are not bounded by the bytes of a record, so they are by this, per record. */
 const maxEmptyItems = 65_536
+/** What a record may claim beyond its end and still count as cut off. */
+const harmlessBytes = 65_536
 /** Deeper than any sensible record, shallower than the stack. */
 const maxDepth = 200
 
@@ -77,6 +82,14 @@ export class Cursor {
     return value
   }
 
+  /** `count` floats that follow one another, into `target` from `at` on; `bytes` is the memory of `target`. */
+  floats(target: Float32Array, bytes: Uint8Array, at: number, count: number): void {
+    const from = this.at
+    this.skip(4 * count)
+    if (littleEndian && count > 48) bytes.set(this.memory.subarray(from, this.at), 4 * at)
+    else for (let i = 0; i < count; i++) target[at + i] = this.view.getFloat32(from + 4 * i, true)
+  }
+
   int(): number {
     let bits = 0
     for (let shift = 0; shift < 35; shift += 7) {
@@ -131,7 +144,7 @@ export class Cursor {
   length(): number {
     const length = this.long()
     if (length < 0) throw this.malformed(`a length of ${length}`)
-    if (length > this.end - this.at) throw this.bomb(`a length of ${length} bytes`)
+    if (length > this.end - this.at) throw this.beyond(length, `a length of ${length} bytes`)
     return length
   }
 
@@ -159,7 +172,8 @@ export class Cursor {
     if (itemBytes === 0) {
       this.emptyItems += count
       if (this.emptyItems > maxEmptyItems) throw this.bomb(`${this.emptyItems} items that take no bytes`)
-    } else if (count > (this.end - this.at) / itemBytes) throw this.bomb(`a count of ${count} items`)
+    } else if (count > (this.end - this.at) / itemBytes)
+      throw this.beyond(count * itemBytes, `a count of ${count} items`)
     return count
   }
 
@@ -185,6 +199,11 @@ export class Cursor {
 
   private truncated(): Malformed {
     return new Malformed('undecodable', `the record ends in the middle of a value, at byte ${this.end - this.start}`)
+  }
+
+  /** Nobody means harm who claims little more than there is: such a record was cut off. */
+  private beyond(bytes: number, what: string): Malformed {
+    return bytes - (this.end - this.at) > harmlessBytes ? this.bomb(what) : this.truncated()
   }
 
   private bomb(what: string): Malformed {

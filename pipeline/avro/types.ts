@@ -32,6 +32,8 @@ export const recordFields = (type: avro.Type): readonly Field[] => (type as avro
 export const arrayItems = (type: avro.Type): avro.Type => (type as avro.types.ArrayType).itemsType
 export const mapValues = (type: avro.Type): avro.Type => (type as avro.types.MapType).valuesType
 export const enumSymbols = (type: avro.Type): readonly string[] => (type as avro.types.EnumType).symbols
+/** What stands in for a symbol that the reader does not know. */
+export const enumDefault = (type: avro.Type): string | undefined => (type as { default?: string }).default
 export const fixedSize = (type: avro.Type): number => (type as avro.types.FixedType).size
 export const unionBranches = (type: avro.Type): readonly avro.Type[] => (type as avro.types.UnwrappedUnionType).types
 

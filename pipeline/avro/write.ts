@@ -1,5 +1,7 @@
 /** Avro's binary encoding, written into memory that is large enough: every function takes a position and returns the next. */
 
+import { littleEndian } from './cursor.js'
+
 /** the most bytes that an int or a long takes */
 export const maxLongBytes = 10
 
@@ -33,8 +35,6 @@ export function writeText(target: Buffer, at: number, text: string): number {
   const next = writeLong(target, at, length)
   return next + target.write(text, next, length)
 }
-
-const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 /** Elements `[from, to)` as an array of floats: their number, the floats, the end. `view` is over the memory of `target`. */
 export function writeFloats(

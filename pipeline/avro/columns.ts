@@ -1,0 +1,48 @@
+import type { ScoringPlan, TensorData, TensorPlan, TensorType } from '../../stages/ports.js'
+
+/** The column of one input tensor while a run of records is decoded; `data` is another array in each run. */
+export interface Column<Data extends TensorData = TensorData> {
+  readonly input: TensorPlan
+  data: Data
+  /** the memory of `data`; empty for strings */
+  bytes: Uint8Array
+}
+
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  int16: Int16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  bool: Uint8Array,
+} as const
+
+const allocate = (type: TensorType, length: number): TensorData =>
+  type === 'string' ? new Array<string>(length).fill('') : new arrays[type](length)
+
+const nothing = new Uint8Array(0)
+
+export const createColumns = ({ inputs }: ScoringPlan): readonly Column[] =>
+  inputs.map((input) => ({ input, data: allocate(input.type, 0), bytes: nothing }))
+
+/** Makes room for `rows` rows. */
+export function openColumns(columns: readonly Column[], rows: number): void {
+  for (const column of columns) {
+    column.data = allocate(column.input.type, rows * column.input.width)
+    column.bytes = Array.isArray(column.data) ? nothing : new Uint8Array(column.data.buffer)
+  }
+}
+
+/** Hands over the first `rows` rows, exactly as long as they are. */
+export function takeColumns(columns: readonly Column[], rows: number): TensorData[] {
+  return columns.map((column) => {
+    const { input, data } = column
+    column.data = allocate(input.type, 0)
+    column.bytes = nothing
+    const length = rows * input.width
+    return data.length === length ? data : data.slice(0, length)
+  })
+}
