@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import { addBundle } from './commands/bundle.js'
 import { addConsume } from './commands/consume.js'
 import { addModels } from './commands/models.js'
+import { addProduce } from './commands/produce.js'
 import { addRun } from './commands/run.js'
 import { addStack } from './commands/stack.js'
 import { addRollback, addSwitch } from './commands/switch.js'
@@ -12,7 +13,7 @@ import { collect, group } from './options.js'
 import type { Session } from './session.js'
 
 /** In the order of the help. */
-const commands = [addStack, addTopics, addRun, addConsume, addSwitch, addRollback, addModels, addBundle]
+const commands = [addStack, addTopics, addRun, addProduce, addConsume, addSwitch, addRollback, addModels, addBundle]
 
 const walkThrough = `
 A first walk, in a folder of your own:
