@@ -184,6 +184,11 @@ export const errors = {
     retryable: false,
     remedy: 'sign it with a key whose public half is configured, and look at who sent it',
   },
+  'push-incomplete': {
+    message: 'a pushed bundle did not arrive whole',
+    retryable: true,
+    remedy: 'push it again: `millrace models push`',
+  },
   'schema-unresolved': {
     message: 'the model cannot read every registered version of the input',
     retryable: false,

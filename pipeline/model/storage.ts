@@ -30,9 +30,10 @@ export interface Put {
 export interface Storage {
   /**
    * Verifies an archive (its bytes, or the path of a file that is copied) and keeps it under its digest: complete and on disk, or not at all.
-   * Throws what `readBundle` throws, `store-full`, `disk-full`, and what `accept` throws.
+   * Throws what `readBundle` throws, `digest-mismatch` when it is not the bundle that is expected, `store-full`, `disk-full`, and what
+   * `accept` throws.
    */
-  put(archive: Buffer | string): Promise<Put>
+  put(archive: Buffer | string, expected?: { readonly ref?: string; readonly digest?: string }): Promise<Put>
   /** Removes a bundle; `keep` are digests that may not go. Throws `model-unknown`, and `model-in-use` for one that is kept or pinned. */
   remove(ref: string, keep?: Iterable<string>): Promise<Listed>
   /** Keeps a bundle from being collected, across restarts. */
@@ -65,7 +66,7 @@ export function createStorage(
     if (options.mutable === false) throw new MillraceError('store-immutable', directory)
   }
 
-  async function put(archive: Buffer | string): Promise<Put> {
+  async function put(archive: Buffer | string, expected: { ref?: string; digest?: string } = {}): Promise<Put> {
     changeable()
     const partial = join(directory, `${incomingPrefix}${randomUUID()}`)
     try {
@@ -78,8 +79,13 @@ export function createStorage(
       else await writeFile(partial, archive)
       const inspected = await inspectBundle(partial, limits)
       if (inspected.error) throw inspected.error
-      options.accept?.(inspected)
       const { ref, digest, files } = inspected as Required<Inspected>
+      if ((expected.digest ?? digest) !== digest || (expected.ref ?? ref) !== ref)
+        throw new MillraceError(
+          'digest-mismatch',
+          `${partial}: it is ${ref} (${digest}), not ${expected.ref ?? ref} (${expected.digest ?? digest})`,
+        )
+      options.accept?.(inspected)
       const there = entries.find((entry) => entry.digest === digest && entry.error === undefined)
       // The digest does not cover the signature: a copy that is signed, or signed anew, takes the place of the one that is there.
       const signature = files.get(signatureFile)
@@ -149,7 +155,7 @@ export function createStorage(
   }
 
   return {
-    put: (archive) => alone(() => put(archive)),
+    put: (archive, expected) => alone(() => put(archive, expected)),
     remove: (ref, keep) => alone(() => remove(ref, keep)),
     collect: (given) => alone(() => collect(given)),
     async pin(ref) {
