@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test, vi } from 'vitest'
 import { type AssemblerOptions, createAssembler, type Refusal } from '../../../pipeline/model/assembler.js'
 import { type ChunkRecord, readPush, toChunks } from '../../../pipeline/model/chunks.js'
@@ -172,4 +174,12 @@ test('a disk that cannot be written refuses the push and not the stream', async 
   const { feed, refused } = await setUp({ directory: join(folder, 'file') })
   await feed(await records(Buffer.alloc(30, 'x')))
   expect(reasons(refused)).toEqual([expect.stringMatching(/^file-unreadable: /)])
+})
+
+test('a hundred megabytes go through chunks, assembler and store in far less memory', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, ['test/fixtures/large-push.mjs', '100'])
+  const { ref, bytes, grownMb } = JSON.parse(stdout)
+  expect(ref).toBe('large@1')
+  expect(bytes).toBeGreaterThan(100 * 2 ** 20)
+  expect(grownMb).toBeLessThan(64)
 })
