@@ -1,9 +1,17 @@
 /** What a command works with: the session it runs in and the options that every command has. */
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Kafka } from 'kafkajs'
 import { findRunningStack } from '../../docker/stack.js'
 import type { Config } from '../config.js'
-import { type ConfigFlags, type LoadedConfig, loadConfig, readSettings, type Settings } from '../config-load.js'
+import {
+  type ConfigFlags,
+  type Environment,
+  type LoadedConfig,
+  loadConfig,
+  readSettings,
+  type Settings,
+} from '../config-load.js'
 import { createKafka } from '../kafka/client.js'
 import { installRequestTimer } from '../kafka/request-timer.js'
 import { kafkaOptionsOf } from '../kafka-options.js'
@@ -13,6 +21,14 @@ import type { Session } from './session.js'
 
 /** Where `millrace stack` keeps its data, and where the other commands look for it. */
 export const stackDataDirectory = '.millrace/stack'
+
+/** Where the demo keeps the data of its stack, and its logs. */
+export const demoDirectory = '.millrace/demo'
+
+/** Downloads: shared with the tests of a clone; elsewhere beside the data. */
+export const stackCacheDirectory = (environment: Environment): string =>
+  environment.MILLRACE_STACK_CACHE ??
+  (existsSync('node_modules') ? 'node_modules/.cache/millrace/stack' : '.millrace/cache')
 
 export interface CommonOptions {
   readonly json?: boolean

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { type Stack, startStack } from '../../../docker/stack.js'
 import { MillraceError } from '../../../stages/errors.js'
-import { type Context, contextOf, stackDataDirectory } from '../context.js'
+import { type Context, contextOf, stackCacheDirectory, stackDataDirectory } from '../context.js'
 import { examples, wholeNumber } from '../options.js'
 import { facts } from '../output.js'
 import type { Session } from '../session.js'
@@ -45,7 +44,7 @@ const run = async (context: Context, flags: StackFlags): Promise<void> => {
   try {
     stack = await startStack({
       dataDirectory: flags.data,
-      cacheDirectory: flags.cache ?? environment.MILLRACE_STACK_CACHE ?? defaultCache(),
+      cacheDirectory: flags.cache ?? stackCacheDirectory(environment),
       fresh: flags.fresh,
       kafkaPort: flags.kafkaPort,
       registryPort: flags.registryPort,
@@ -70,10 +69,6 @@ const run = async (context: Context, flags: StackFlags): Promise<void> => {
     await stack.stop()
   }
 }
-
-/** Shared with the tests of a clone; elsewhere beside the data. */
-const defaultCache = (): string =>
-  existsSync('node_modules') ? 'node_modules/.cache/millrace/stack' : '.millrace/cache'
 
 const aborted = (signal: AbortSignal): Promise<undefined> =>
   new Promise((resolve) => {

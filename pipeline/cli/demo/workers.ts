@@ -1,0 +1,73 @@
+/** The workers of the demo: child processes of the real command line, which end with this one in whatever way it ends. */
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { spawnGuarded } from '../../../docker/guardian.js'
+import { lastMeaningfulLine } from '../../../docker/log-tail.js'
+import { MillraceError } from '../../../stages/errors.js'
+import type { Config } from '../../config.js'
+import type { Environment } from '../../config-load.js'
+import { packageFile } from '../package-files.js'
+
+export interface DemoWorker {
+  readonly id: string
+  readonly pid: number
+  readonly logFile: string
+  /** Rejects with `worker-ended` when it ends without being asked to. */
+  readonly failed: Promise<never>
+  /** Ends it in order. */
+  stop(): Promise<void>
+}
+
+export interface WorkerOptions {
+  readonly id: string
+  readonly config: Pick<Config, 'deployment' | 'brokers' | 'registry'>
+  readonly model: string
+  /** more arguments of `millrace run` */
+  readonly args: readonly string[]
+  readonly environment: Environment
+  /** for its log */
+  readonly directory: string
+}
+
+/** What a worker needs to finish what is in flight, and a little. */
+const graceSeconds = 15
+
+const main = fileURLToPath(new URL('../main.js', import.meta.url))
+
+export const startDemoWorker = async (options: WorkerOptions): Promise<DemoWorker> => {
+  const { id, config, model, environment, directory } = options
+  const logFile = join(directory, `${id}.log`)
+  const flags = [
+    ['--deployment', config.deployment],
+    ['--brokers', config.brokers.join(',')],
+    ['--registry', config.registry],
+    ['--model', model],
+    ['--bundles', packageFile('models/bundles')],
+    ['--id', id],
+    ['--set', 'echo=id,label'],
+  ].flat()
+  const guarded = await spawnGuarded({
+    command: process.execPath,
+    arguments: [main, 'run', ...flags, ...options.args],
+    directory: '.',
+    logFile,
+    graceSeconds,
+    environment: { ...environment },
+  })
+  let asked = false
+  const failed = guarded.exited.then(async (code): Promise<never> => {
+    if (asked) return new Promise(() => undefined)
+    throw new MillraceError('worker-ended', `${id} with ${code}: ${await lastMeaningfulLine(logFile)} (${logFile})`)
+  })
+  failed.catch(() => undefined)
+  return {
+    id,
+    pid: guarded.identity.pid,
+    logFile,
+    failed,
+    stop: () => {
+      asked = true
+      return guarded.stop()
+    },
+  }
+}
