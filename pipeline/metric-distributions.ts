@@ -1,6 +1,6 @@
 /** What has to be measured as batches pass: their sizes, and how long things took. A few observations per batch. */
 import type { Meters } from './metrics.js'
-import type { PipeObserver } from './pipe-observer.js'
+import { observing, type PipeObserver } from './pipe-observer.js'
 
 export interface Clock {
   /** milliseconds, for durations */
@@ -23,17 +23,12 @@ export const observeDistributions = (
   { counters, histograms }: Meters,
   { now, today }: Clock = { now: () => performance.now(), today: () => Date.now() },
 ): PipeObserver => {
-  const nothing = () => undefined
   /** when the batches that are with the model came to it: the stage keeps order */
   const handedOver: number[] = []
   let answeredAt = 0
   let published: { readonly generation: number; readonly at: number } | undefined
 
-  return {
-    fetched: nothing,
-    decoded: nothing,
-    encoded: nothing,
-    committed: nothing,
+  return observing({
     batched({ rows }) {
       histograms.millrace_batch_rows.observe(rows)
       handedOver.push(now())
@@ -64,5 +59,5 @@ export const observeDistributions = (
       published = undefined
       counters.millrace_pipes_ended_total.inc()
     },
-  }
+  })
 }

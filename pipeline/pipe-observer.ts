@@ -17,6 +17,21 @@ export interface PipeObserver {
   readonly ended: () => void
 }
 
+const nothing = () => undefined
+const blind: PipeObserver = {
+  fetched: nothing,
+  decoded: nothing,
+  batched: nothing,
+  scored: nothing,
+  encoded: nothing,
+  published: nothing,
+  committed: nothing,
+  ended: nothing,
+}
+
+/** One that looks at some things only. */
+export const observing = (some: Partial<PipeObserver>): PipeObserver => ({ ...blind, ...some })
+
 /** Shows the same to several. */
 export const observers = (all: readonly PipeObserver[]): PipeObserver => {
   const each =

@@ -1,0 +1,186 @@
+/**
+ * A few of the records that pass, for people to look at: the latest predictions with what the model saw, the latest dead letters with their
+ * bytes, and how labels are distributed. All of it is copied, capped and kept in rings; a batch costs a few dozen rows at most.
+ */
+import type { RejectCode } from '../stages/errors.js'
+import type { Decoded, Encoded, Rejected, Scored } from '../stages/ports.js'
+import { createLabelMix, type LabelMix } from './label-mix.js'
+import { observing, type PipeObserver } from './pipe-observer.js'
+
+export interface PredictionSample {
+  readonly partition: number
+  readonly offset: number
+  readonly key: string | null
+  /** milliseconds since the epoch: when it was scored */
+  readonly at: number
+  readonly model: string
+  readonly generation: number
+  readonly label: string | null
+  /** the first few */
+  readonly scores: readonly number[]
+  /** the first numeric tensor of the row, with its shape; null where there is none, or where it is long */
+  readonly input: { readonly shape: readonly number[]; readonly values: readonly number[] } | null
+  readonly echo: Readonly<Record<string, string>>
+}
+
+export interface DeadLetterSample {
+  readonly partition: number
+  readonly offset: number
+  readonly key: string | null
+  readonly at: number
+  readonly code: RejectCode
+  readonly reason: string
+  /** length of the value; null for a tombstone */
+  readonly size: number | null
+  /** the beginning of the value, in hexadecimal */
+  readonly bytes: string
+}
+
+export interface Samples {
+  readonly observer: PipeObserver
+  /** newest first */
+  readonly predictions: readonly PredictionSample[]
+  /** newest first */
+  readonly deadLetters: readonly DeadLetterSample[]
+  /** of the last ten seconds */
+  readonly labels: LabelMix
+}
+
+export interface SamplesOptions {
+  /** an echoed field with the true label */
+  readonly truth?: string
+  readonly now?: () => number
+}
+
+const kept = 24
+const betweenMs = 100
+const lettersPerBatch = 4
+const longestText = 80
+const mostBytes = 256
+const mostScores = 16
+const mostInputs = 1024
+
+export function createSamples({ truth, now = Date.now }: SamplesOptions = {}): Samples {
+  const predictions: PredictionSample[] = []
+  const deadLetters: DeadLetterSample[] = []
+  const mix = createLabelMix(truth, now)
+  let lastAt = Number.NEGATIVE_INFINITY
+  const keep = <T>(ring: T[], one: T) => {
+    ring.unshift(one)
+    if (ring.length > kept) ring.pop()
+  }
+  const keepLetters = (part: Decoded, rejected: Iterable<readonly [number, Rejected]>) => {
+    let left = lettersPerBatch
+    for (const [index, why] of rejected) {
+      if (left-- === 0) return
+      keep(deadLetters, deadLetterSample(part, index, why, now()))
+    }
+  }
+
+  return {
+    predictions,
+    deadLetters,
+    get labels() {
+      return mix.current
+    },
+    observer: observing({
+      decoded(part) {
+        if (part.rejected.size > 0) keepLetters(part, part.rejected)
+      },
+      scored(scored) {
+        for (const [row, why] of firstOf(scored.failed, lettersPerBatch)) {
+          const at = locate(scored, row)
+          if (at) keep(deadLetters, deadLetterSample(at.part, at.index, why, now()))
+        }
+      },
+      published({ batch }: Encoded) {
+        mix.add(batch)
+        if (now() - lastAt < betweenMs) return
+        const sample = predictionSample(batch, batch.rows - 1)
+        if (!sample) return
+        lastAt = now()
+        keep(predictions, sample)
+      },
+    }),
+  }
+}
+
+function* firstOf<T>(all: Iterable<T>, count: number): Generator<T> {
+  let left = count
+  for (const one of all) if (left-- > 0) yield one
+}
+
+/** The part that row `row` of a batch belongs to, its row there, and the index of its record. */
+function locate({ parts }: Scored, row: number): { part: Decoded; row: number; index: number } | undefined {
+  let left = row
+  for (const part of parts) {
+    if (left < part.rows.count) {
+      let index = left
+      for (const rejected of [...part.rejected.keys()].sort((one, other) => one - other)) if (rejected <= index) index++
+      return { part, row: left, index }
+    }
+    left -= part.rows.count
+  }
+  return undefined
+}
+
+function predictionSample(batch: Scored, row: number): PredictionSample | undefined {
+  const at = row >= 0 && !batch.failed.has(row) ? locate(batch, row) : undefined
+  const record = at?.part.records[at.index]
+  if (!at || !record) return undefined
+  const { labels, scores, scoresWidth } = batch.outputs
+  const from = row * scoresWidth
+  return {
+    partition: at.part.partition,
+    offset: record.offset,
+    key: textOf(record.key),
+    at: batch.scoredAt,
+    model: batch.generation.model,
+    generation: batch.generation.number,
+    label: labels?.[row]?.slice(0, longestText) ?? null,
+    scores: [...scores.subarray(from, from + Math.min(scoresWidth, mostScores))].map(finite),
+    input: inputOf(at.part, at.row),
+    echo: Object.fromEntries(
+      Object.entries(at.part.echo?.[at.row] ?? {}).map(([name, value]) => [name, value.slice(0, longestText)]),
+    ),
+  }
+}
+
+const inputOf = ({ generation, rows }: Decoded, row: number): PredictionSample['input'] => {
+  for (const [i, { width, shape, type }] of generation.plan.inputs.entries()) {
+    const column = rows.columns[i]
+    if (type === 'string' || width > mostInputs || !column || column.length < (row + 1) * width) continue
+    const values = Array.from(column.slice(row * width, (row + 1) * width) as ArrayLike<number | bigint>, Number)
+    return { shape, values: values.map(finite) }
+  }
+  return null
+}
+
+const deadLetterSample = (
+  { partition, records }: Decoded,
+  index: number,
+  { code, reason }: Rejected,
+  at: number,
+): DeadLetterSample => {
+  const { offset, key, value } = records[index]!
+  const bytes = value?.subarray(0, mostBytes).toString('hex') ?? ''
+  return {
+    partition,
+    offset,
+    key: textOf(key),
+    at,
+    code,
+    reason: reason.slice(0, 300),
+    size: value?.length ?? null,
+    bytes,
+  }
+}
+
+/** JSON knows no NaN. */
+const finite = (value: number): number => (Number.isFinite(value) ? value : 0)
+
+const textOf = (key: Buffer | null): string | null =>
+  key
+    ?.subarray(0, longestText)
+    .toString()
+    .replace(/\p{Cc}|\ufffd/gu, '·') ?? null

@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest'
+import { createSamples } from '../../pipeline/samples.js'
+import type { Encoded, Rejected } from '../../stages/ports.js'
+import {
+  bad,
+  decoded,
+  encodedOf,
+  fetched,
+  generation,
+  microBatchOf,
+  record,
+  scoredOf,
+} from '../fixtures/stage-values.js'
+
+const one = generation(1)
+const batchOf = (...records: Parameters<typeof fetched>[2][]) =>
+  microBatchOf(...records.map((each, partition) => decoded(fetched(partition, 0, each), one)))
+const samplesAt = (at = { now: 0 }) => createSamples({ truth: 'id', now: () => at.now })
+
+test('a prediction is shown with its record, what the model saw, what it said and what is carried along', () => {
+  const samples = samplesAt()
+  samples.observer.published(encodedOf(batchOf([3, 4], [bad(7), 8])))
+  expect(samples.predictions).toEqual([
+    {
+      partition: 1,
+      offset: 8,
+      key: 'key 8',
+      at: 5_000,
+      model: 'digits@1',
+      generation: 1,
+      label: '8',
+      scores: [8],
+      input: { shape: [2], values: [8, -8] },
+      echo: { id: '8' },
+    },
+  ])
+})
+
+test('ten predictions a second are kept at most, the latest of them, newest first', () => {
+  const at = { now: 0 }
+  const samples = samplesAt(at)
+  for (; at.now < 10_000; at.now += 10) samples.observer.published(encodedOf(batchOf([at.now])))
+  expect(samples.predictions.map(({ offset }) => offset)).toEqual(Array.from({ length: 24 }, (_, i) => 9_900 - 100 * i))
+})
+
+test('dead letters are shown with their reason and the beginning of their bytes, whatever those are', () => {
+  const samples = samplesAt()
+  const long = Buffer.alloc(5_000, 'bad ')
+  samples.observer.decoded(
+    batchOf([record(1, { key: Buffer.from('k\u0000\n\xff', 'latin1'), value: long }), 2]).parts[0]!,
+  )
+  expect(samples.deadLetters).toEqual([
+    {
+      partition: 0,
+      offset: 1,
+      key: 'k···',
+      at: 0,
+      code: 'undecodable',
+      reason: 'bad 1',
+      size: 5_000,
+      bytes: long.subarray(0, 256).toString('hex'),
+    },
+  ])
+})
+
+test('a record that failed in the model is found behind the ones that were never decoded', () => {
+  const samples = samplesAt()
+  const failed = new Map<number, Rejected>([[2, { code: 'inference-failed', reason: 'no' }]])
+  samples.observer.scored(scoredOf(batchOf([0], [bad(5), 6, bad(7), 8]), failed))
+  expect(samples.deadLetters.map(({ partition, offset }) => [partition, offset])).toEqual([[1, 8]])
+})
+
+test('a flood of dead letters costs a handful per batch', () => {
+  const samples = samplesAt()
+  samples.observer.decoded(batchOf(Array.from({ length: 1_000 }, (_, i) => bad(i))).parts[0]!)
+  expect(samples.deadLetters).toHaveLength(4)
+})
+
+test('labels and accuracy are those of the last ten seconds', () => {
+  const at = { now: 0 }
+  const samples = samplesAt(at)
+  samples.observer.published(encodedOf(batchOf([1, 2])))
+  at.now = 5_000
+  const wrong = encodedOf(batchOf([2, 2]))
+  const mislabelled = { ...wrong, batch: { ...wrong.batch, outputs: { ...wrong.batch.outputs, labels: ['2', '9'] } } }
+  samples.observer.published(mislabelled as Encoded)
+  expect(samples.labels).toEqual({
+    rows: 4,
+    accuracy: 0.75,
+    labels: [
+      { label: '2', share: 0.5 },
+      { label: '1', share: 0.25 },
+      { label: '9', share: 0.25 },
+    ],
+  })
+  at.now = 12_000
+  expect(samples.labels).toMatchObject({ rows: 2, accuracy: 0.5 })
+  at.now = 60_000
+  expect(samples.labels).toEqual({ rows: 0, accuracy: null, labels: [] })
+})
+
+test('of a large batch a few dozen rows are looked at, spread over its parts', () => {
+  const samples = samplesAt()
+  const offsets = (from: number) => Array.from({ length: 500 }, (_, i) => from + i)
+  samples.observer.published(encodedOf(batchOf(offsets(0), offsets(500))))
+  expect(samples.labels.rows).toBeLessThanOrEqual(64)
+  expect(samples.labels.rows).toBeGreaterThanOrEqual(32)
+})
