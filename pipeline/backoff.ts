@@ -21,7 +21,7 @@ export interface Backoff {
 }
 
 /** `firstMs`, doubled at each wait up to `maxMs`; each wait is between half and all of that, so that workers do not return in step. */
-export const createBackoff = (firstMs = 200, maxMs = 10_000): Backoff => {
+export const createBackoff = (firstMs = 200, maxMs = 3_000): Backoff => {
   let next = firstMs
   return {
     wait: (signal) => {

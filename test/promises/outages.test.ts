@@ -1,0 +1,78 @@
+import { filter, firstValueFrom } from 'rxjs'
+import { expect, inject, test } from 'vitest'
+import { frame } from '../../pipeline/avro/framing.js'
+import type { Part } from '../../pipeline/part-states.js'
+import type { Worker } from '../../pipeline/start.js'
+import { createDeployment } from '../fixtures/deployment.js'
+import { digitAt, digitBytes, digitSchema, registerValues } from '../fixtures/digits.js'
+import { startOwnBroker } from '../fixtures/own-broker.js'
+import { startTcpProxy } from '../fixtures/tcp-proxy.js'
+
+/** Resolves when the part is in the state; at once if it is already. */
+const part = async ({ states }: Worker, name: Part, wanted: string) => {
+  const is = ({ part, state }: { part: string; state: string }) => part === name && state === wanted
+  if (!states.all.some(is)) await firstValueFrom(states.changes.pipe(filter(is)))
+}
+
+/** A door in front of the schema registry, and the URL that leads through it. */
+const startDoor = async (options?: { open: boolean }) => {
+  const { host, pathname } = new URL(inject('registry'))
+  const door = await startTcpProxy(host, options)
+  return { door, url: `http://${door.address}${pathname}` }
+}
+
+test('the registry may be down when a worker starts: it waits, says so, and then scores everything', async () => {
+  const { door, url } = await startDoor({ open: false })
+  const deployment = await createDeployment()
+  await deployment.sendDigits(50)
+  const worker = deployment.start({ registry: url })
+  await part(worker, 'registry', 'waiting')
+  expect(worker.status.ready).toBe(false)
+  door.restore()
+  await deployment.answered()
+  await door.close()
+  expect(deployment.account()).toEqual({ missing: [], repeated: [] })
+  expect(deployment.deadLetters.items).toEqual([])
+})
+
+test('the registry may go away in the middle: known schemas are scored on, an unknown one is waited for', async () => {
+  const { door, url } = await startDoor()
+  const deployment = await createDeployment({ partitions: 2 })
+  const worker = await deployment.worker({ registry: url })
+  await deployment.sendDigits(10)
+  await deployment.answered()
+  door.cut()
+  await deployment.sendDigits(10)
+  await deployment.answered()
+
+  const fields = [...digitSchema.fields, { name: 'scanner', type: 'string', default: '' }]
+  const newer = await registerValues(inject('registry'), deployment.topics.input, { ...digitSchema, fields })
+  const noScanner = Buffer.from([0])
+  await deployment.send(0, [frame(newer, Buffer.concat([digitBytes(digitAt(0)), noScanner]))])
+  await deployment.send(0, [null])
+  await part(worker, 'registry', 'waiting')
+  door.restore()
+  await deployment.answered()
+  await door.close()
+  expect(deployment.predictions.items).toHaveLength(41)
+  expect(deployment.deadLetters.items.map(({ headers }) => String(headers?.['millrace.error']))).toEqual(['tombstone'])
+  expect(deployment.account()).toEqual({ missing: [], repeated: [] })
+})
+
+test('the broker may be killed and come back in the middle: the same worker goes on, and no record is lost', async () => {
+  const broker = await startOwnBroker()
+  const deployment = await createDeployment({ brokers: [broker.brokers] })
+  const worker = await deployment.worker()
+  const stream = deployment.stream(50, 10)
+  await deployment.predictions.until((all) => all.length > 500)
+  await broker.kill()
+  await part(worker, 'publisher', 'waiting')
+  await broker.start()
+  const before = deployment.predictions.items.length
+  await deployment.predictions.until((all) => all.length > before + 500)
+  await stream.end()
+  await deployment.answered()
+  expect(worker.status.ready).toBe(true)
+  expect(deployment.account().missing).toEqual([])
+  expect(deployment.deadLetters.items).toEqual([])
+})
