@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { MillraceError } from '../stages/errors.js'
+import { http, httpRules } from './config-http.js'
 
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,120}$/, 'letters, digits, dot, dash and underscore only')
 const reference = z.string().regex(/^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$/, 'must be name@version')
@@ -103,6 +104,7 @@ const schema = z
       .default((1 << 20) - 4096)
       .describe('a larger prediction goes to the dead letters; below max.message.bytes of the topic'),
     drainTimeoutMs: count.default(10_000).describe('how long a revoked or stopping pipe may finish what is in flight'),
+    http,
     logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .superRefine((c, context) => {
@@ -116,6 +118,7 @@ const schema = z
         ['drainTimeoutMs'],
         `${c.drainTimeoutMs} is not below kafka.sessionTimeoutMs ${c.kafka.sessionTimeoutMs}: the group would give the worker up`,
       )
+    for (const [path, message] of httpRules(c.http, c.echo)) refuse(['http', path], message)
   })
 
 export type TopicNames = Required<z.output<typeof topics>>

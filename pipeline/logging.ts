@@ -14,6 +14,8 @@ export interface LoggerOptions {
   readonly stream: { write(text: string): unknown }
 }
 
+const secret = ['password', 'token'].flatMap((name) => ['', '*.', '*.*.', '*.*.*.'].map((above) => above + name))
+
 /** Nothing is held back: a line is with the stream when the call returns. Secrets of the configuration are blotted out. */
 export const createLogger = ({ level, pretty, colors, stream }: LoggerOptions): Logger =>
   pino(
@@ -22,7 +24,7 @@ export const createLogger = ({ level, pretty, colors, stream }: LoggerOptions): 
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: ['password', '*.password', '*.*.password', '*.*.*.password'], censor: '…' },
+      redact: { paths: secret, censor: '…' },
     },
     pretty
       ? { write: (line: string) => stream.write(`${prettyLine(line, pc.createColors(colors))}\n`) }

@@ -284,6 +284,48 @@ export const errors = {
   },
   'file-unreadable': { message: 'the file cannot be read', retryable: false, remedy: 'check the path' },
   'record-invalid': { message: 'a record does not fit the schema', retryable: false, remedy: 'correct the named line' },
+  'request-invalid': {
+    message: 'the request is not valid',
+    retryable: false,
+    remedy: 'see /openapi.json for what it takes',
+  },
+  'not-found': { message: 'there is nothing at this address', retryable: false, remedy: 'see /openapi.json' },
+  'method-wrong': {
+    message: 'this address does not take that method',
+    retryable: false,
+    remedy: 'see the header Allow, or /openapi.json',
+  },
+  'media-type-wrong': {
+    message: 'the body is of a type that is not taken here',
+    retryable: false,
+    remedy: 'send application/json, or an archive as application/gzip',
+  },
+  'body-too-large': {
+    message: 'the body is too large',
+    retryable: false,
+    remedy: 'send less, or raise http.maxUploadBytes for archives',
+  },
+  'token-missing': {
+    message: 'no token is configured, so nothing can be changed here',
+    retryable: false,
+    remedy: 'set http.token or http.tokenFile, and start the worker again',
+  },
+  'token-wrong': {
+    message: 'the token is missing or wrong',
+    retryable: false,
+    remedy: 'send the header Authorization: Bearer TOKEN with the token of http.token',
+  },
+  'too-many-failures': {
+    message: 'too many wrong tokens came from this address',
+    retryable: true,
+    remedy: 'wait for as long as the header Retry-After says',
+  },
+  'host-refused': {
+    message: 'it is not known here by the name of the request',
+    retryable: false,
+    remedy: 'use the address it listens on, or name it in http.names',
+  },
+  'too-busy': { message: 'too many of these are under way', retryable: true, remedy: 'try again in a while' },
   'timed-out': { message: 'it took too long', retryable: true, remedy: 'try again, or allow more time' },
   interrupted: { message: 'it was interrupted', retryable: true, remedy: 'run it again' },
   internal: { message: 'something unexpected went wrong', retryable: false, remedy: 'report it with the log' },

@@ -1,8 +1,7 @@
 import { asyncScheduler, type OperatorFunction, type SchedulerLike } from 'rxjs'
-import { type Bisected, bisect } from './bisect.js'
-import { concatRows } from './concat-rows.js'
 import { noOutputs } from './merge-outputs.js'
 import type { MicroBatch, Scored } from './ports.js'
+import { scoreBatch } from './score-batch.js'
 import { stage } from './stage.js'
 
 export interface InferOptions {
@@ -14,7 +13,8 @@ export interface InferOptions {
 
 interface Slot {
   readonly batch: MicroBatch
-  scored: Scored | undefined
+  /** one; in a canary, as many as its models take turns */
+  scored: readonly Scored[] | undefined
 }
 
 /**
@@ -34,22 +34,12 @@ export function infer({ concurrency, scheduler = asyncScheduler }: InferOptions)
     let ended = false
 
     const stopped = () => downstream.closed
-    const withOutputs = (batch: MicroBatch, { outputs, failed }: Bisected): Scored => ({
-      generation: batch.generation,
-      parts: batch.parts,
-      rows: batch.rows,
-      closedBy: batch.closedBy,
-      outputs,
-      failed,
-      scoredAt: scheduler.now(),
-    })
+    const now = () => scheduler.now()
 
     async function score(slot: Slot): Promise<void> {
       running++
       try {
-        const { batch } = slot
-        const rows = concatRows(batch.parts.map((part) => part.rows))
-        slot.scored = withOutputs(batch, await bisect(batch.generation.scorer, rows, stopped))
+        slot.scored = await scoreBatch(slot.batch, now, stopped)
       } catch (error) {
         downstream.error(error)
       }
@@ -61,12 +51,12 @@ export function infer({ concurrency, scheduler = asyncScheduler }: InferOptions)
       while (running < concurrency && started < slots.length) {
         const slot = slots[started++]!
         if (slot.batch.rows > 0) void score(slot)
-        else slot.scored = withOutputs(slot.batch, { outputs: noOutputs(0), failed: new Map() })
+        else slot.scored = [withoutRows(slot.batch, now())]
       }
       for (let scored = slots[0]?.scored; scored; scored = slots[0]?.scored) {
         slots.shift()
         started--
-        downstream.next(scored)
+        for (const one of scored) downstream.next(one)
       }
       if (ended && slots.length === 0) downstream.complete()
     }
@@ -87,3 +77,13 @@ export function infer({ concurrency, scheduler = asyncScheduler }: InferOptions)
     }
   })
 }
+
+const withoutRows = ({ generation, parts, closedBy }: MicroBatch, scoredAt: number): Scored => ({
+  generation,
+  parts,
+  rows: 0,
+  closedBy,
+  outputs: noOutputs(0),
+  failed: new Map(),
+  scoredAt,
+})

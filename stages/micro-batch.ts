@@ -95,7 +95,7 @@ export function microBatch({
 
     return {
       next(decoded) {
-        if (parts[0] && parts[0].generation !== decoded.generation) close('generation')
+        if (parts[0] && parts[0].generation.number !== decoded.generation.number) close('generation')
         if (decoded.records.length === 0) {
           openIfEmpty()
           add(decoded)

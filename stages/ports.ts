@@ -156,6 +156,10 @@ export interface Generation {
   readonly digest: string
   readonly plan: ScoringPlan
   readonly scorer: Scorer
+  /** scores a share of the keys instead, under the same number */
+  readonly canary?: { readonly generation: Generation; readonly percent: number }
+  /** scores everything too, for comparison: what it says is not published */
+  readonly shadow?: Generation
   /** Takes one lease. */
   retain(): void
   /** Gives one lease back. */
@@ -176,8 +180,9 @@ export interface Decoded extends Fetched {
 
 export type CloseReason = 'records' | 'bytes' | 'delay' | 'deadline' | 'generation' | 'end'
 
-/** What is scored together: runs of any partitions, one generation. */
+/** What is scored together: runs of any partitions, one generation; in a canary, parts of both its models. */
 export interface MicroBatch {
+  /** that of the first part */
   readonly generation: Generation
   readonly parts: readonly Decoded[]
   /** rows over all parts */
@@ -185,7 +190,7 @@ export interface MicroBatch {
   readonly closedBy: CloseReason
 }
 
-/** `outputs` has one entry per row of the batch, parts one after the other; rows in `failed` have none that mean anything. */
+/** One model's: `outputs` has one entry per row, parts one after the other; rows in `failed` have none that mean anything. */
 export interface Scored extends MicroBatch {
   readonly outputs: Outputs
   readonly failed: ReadonlyMap<number, Rejected>

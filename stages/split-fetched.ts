@@ -1,3 +1,4 @@
+import { armOf } from './canary.js'
 import type { Choice, Fetched, Generation, SourceRecord } from './ports.js'
 import { recordBytes } from './record-bytes.js'
 
@@ -10,16 +11,18 @@ export interface Run extends Fetched {
 export const frontOffset = ({ records, start }: Fetched): number => records[0]?.offset ?? start
 
 /**
- * Cuts the front off a run: the records below `until`, at most `maxRecords`, at least one. Front and rest cover `[start, next)` without gap
- * or overlap, and their bytes add up. No rest when the front is all of it.
+ * Cuts the front off a run: the records below `until`, at most `maxRecords`, at least one; in a canary, those of one model. Front and rest
+ * cover `[start, next)` without gap or overlap, and their bytes add up. No rest when the front is all of it.
  */
 export function splitFront(
   fetched: Fetched,
-  { generation, until }: Choice,
+  { generation: chosen, until }: Choice,
   maxRecords: number,
 ): { readonly run: Run; readonly rest: Fetched | undefined } {
   const { topic, partition, start, records } = fetched
-  const end = endOfRun(records, until, maxRecords)
+  const generation = records[0] ? armOf(chosen, partition, records[0]) : chosen
+  const limit = endOfRun(records, until, maxRecords)
+  const end = chosen.canary ? endOfArm(fetched, chosen, generation, limit) : limit
   if (end === records.length) return { run: { ...fetched, generation }, rest: undefined }
   const next = records[end - 1]!.offset + 1
   const bytes = Math.min(fetched.bytes, bytesOf(records, end))
@@ -34,6 +37,13 @@ export function splitFront(
       bytes: fetched.bytes - bytes,
     },
   }
+}
+
+/** Index after the last record of the front that the same model scores. */
+function endOfArm({ partition, records }: Fetched, chosen: Generation, arm: Generation, limit: number): number {
+  let end = Math.min(1, limit)
+  while (end < limit && armOf(chosen, partition, records[end]!) === arm) end++
+  return end
 }
 
 /** Index after the last record of the front. */

@@ -5,15 +5,29 @@ import { addBundle } from './commands/bundle.js'
 import { addConsume } from './commands/consume.js'
 import { addDemo } from './commands/demo.js'
 import { addModels } from './commands/models.js'
+import { addProduce } from './commands/produce.js'
 import { addRun } from './commands/run.js'
 import { addStack } from './commands/stack.js'
+import { addStatus } from './commands/status.js'
 import { addRollback, addSwitch } from './commands/switch.js'
 import { addTopics } from './commands/topics.js'
 import { collect, group } from './options.js'
 import type { Session } from './session.js'
 
 /** In the order of the help. */
-const commands = [addStack, addDemo, addTopics, addRun, addConsume, addSwitch, addRollback, addModels, addBundle]
+const commands = [
+  addStack,
+  addDemo,
+  addTopics,
+  addRun,
+  addProduce,
+  addConsume,
+  addSwitch,
+  addRollback,
+  addStatus,
+  addModels,
+  addBundle,
+]
 
 const walkThrough = `
 A first walk, in a folder of your own:

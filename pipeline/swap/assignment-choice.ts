@@ -50,7 +50,7 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
       digest: generation.digest,
       mode: plan.mode,
       candidate: plan.candidate,
-      candidateDigest: plan.candidateDigest,
+      candidateDigest: (generation.canary?.generation ?? generation.shadow)?.digest ?? null,
       percent: plan.percent,
       command: plan.command,
       worker: options.worker,
@@ -95,7 +95,7 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
       leave(reader)
       return { generation: active.generation, until }
     }
-    const key = `${fence.generation}/${fence.digest}`
+    const key = `${fence.generation}/${fence.digest}/${fence.candidateDigest}`
     leave(reader, key)
     const held = older.get(key) ?? { live: options.open(fence), readers: new Set<string>() }
     older.set(key, held)

@@ -8,6 +8,13 @@ export interface Wanted {
   /** name@version */
   readonly model: string
   readonly digest: string | null
+  /** the second model of a canary or a shadow */
+  readonly candidate?: {
+    readonly mode: 'CANARY' | 'SHADOW'
+    readonly model: string
+    readonly digest: string | null
+    readonly percent: number | null
+  }
 }
 
 export interface LiveGeneration {
@@ -37,6 +44,7 @@ export interface LiveGenerationOptions {
 export function openGeneration(wanted: Wanted, { pool, onState }: LiveGenerationOptions): LiveGeneration {
   let state: GenerationState = 'loading'
   let model: PooledModel | undefined
+  let candidate: PooledModel | undefined
   let generation: Generation | undefined
   let leases = 0
   let retired = false
@@ -50,16 +58,24 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
   const freeNow = () => {
     if (!retired || leases > 0 || !mayBecome(state, 'released')) return
     step('released')
-    model?.release()
-    model = undefined
+    release()
   }
+  const release = () => {
+    model?.release()
+    candidate?.release()
+    model = candidate = undefined
+  }
+  const acquire = (one: { readonly model: string; readonly digest: string | null }) =>
+    pool.acquire(one.model, one.digest ?? undefined, (stage) => {
+      if (stage === 'verifying' && state === 'loading') step('verifying')
+    })
 
   const load = async () => {
     try {
-      model = await pool.acquire(wanted.model, wanted.digest ?? undefined, (stage) => {
-        if (stage === 'verifying' && state === 'loading') step('verifying')
-      })
+      model = await acquire(wanted)
+      if (wanted.candidate) candidate = await acquire(wanted.candidate)
     } catch (error) {
+      release()
       const reason =
         error instanceof MillraceError ? error : new MillraceError('internal', String(error), { cause: error })
       step('failed', reason)
@@ -83,8 +99,8 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
     },
     prepared: Promise.resolve().then(load),
     activate(number) {
-      const { ref, digest, plan, scorer } = model as PooledModel
-      generation = {
+      // Both models of a canary share the leases: neither goes before the other.
+      const scoring = ({ ref, digest, plan, scorer }: PooledModel): Generation => ({
         number,
         model: ref,
         digest,
@@ -95,6 +111,15 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
           leases--
           if (retired) free()
         },
+      })
+      generation = scoring(model as PooledModel)
+      if (candidate && wanted.candidate) {
+        const { mode, percent } = wanted.candidate
+        const second = scoring(candidate)
+        generation = {
+          ...generation,
+          ...(mode === 'CANARY' ? { canary: { generation: second, percent: percent ?? 0 } } : { shadow: second }),
+        }
       }
       step('active')
       return generation
@@ -107,8 +132,7 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
     },
     fail(error) {
       step('failed', error)
-      model?.release()
-      model = undefined
+      release()
     },
   }
   live.prepared.catch(() => undefined)

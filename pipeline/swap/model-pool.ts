@@ -13,6 +13,8 @@ export interface ModelPool {
     digest: string | undefined,
     onStage?: (stage: 'loading' | 'verifying') => void,
   ): Promise<PooledModel>
+  /** Another hold on what is loaded; undefined when it is not. */
+  hold(digest: string): PooledModel | undefined
   /** digests of what is loaded */
   readonly loaded: readonly string[]
   /** Resolves when everything that was given back is closed. */
@@ -49,10 +51,16 @@ export function createModelPool(loader: ModelLoader): ModelPool {
     }
   }
 
+  const hold = (digest: string): PooledModel | undefined => {
+    const entry = entries.get(digest)
+    return entry && use(entry)
+  }
+
   return {
+    hold,
     async acquire(ref, digest, onStage) {
-      const there = digest === undefined ? undefined : entries.get(digest)
-      if (there) return use(there)
+      const there = digest === undefined ? undefined : hold(digest)
+      if (there) return there
       const model = await loader.load(ref, digest, onStage)
       const meanwhile = entries.get(model.digest)
       if (meanwhile) {

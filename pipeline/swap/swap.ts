@@ -9,7 +9,7 @@ import { createAssignmentChoice } from './assignment-choice.js'
 import { createControlFold, type GenerationPlan, type Outcome, type Prepared } from './control-fold.js'
 import { createFences, type FenceEntry } from './fences.js'
 import type { GenerationState } from './generation-states.js'
-import { type LiveGeneration, openGeneration } from './live-generation.js'
+import { type LiveGeneration, openGeneration, type Wanted } from './live-generation.js'
 import { followLog } from './log-follower.js'
 import type { Log, WritableLog } from './logs.js'
 import { createModelPool, type PooledModel } from './model-pool.js'
@@ -94,27 +94,25 @@ export function createSwap(options: SwapOptions): Swap {
     changed()
   }
 
-  const open = (model: string, digest: string | null, command: string | null, number: number | null) => {
-    const opened = openGeneration(
-      { model, digest },
-      {
-        pool,
-        onState: (one, state, error) => {
-          if (state === 'released' || state === 'failed') lives.delete(one)
-          else lives.add(one)
-          onEvent({
-            type: state === 'ready' ? 'prepared' : state === 'active' ? 'activated' : state,
-            command,
-            model,
-            digest: one.generation?.digest ?? digest,
-            generation: one.generation?.number ?? number,
-            code: error?.code ?? null,
-            reason: error?.message ?? null,
-          })
-          changed()
-        },
+  const open = (wanted: Wanted, command: string | null, number: number | null) => {
+    const { model, digest } = wanted
+    const opened = openGeneration(wanted, {
+      pool,
+      onState: (one, state, error) => {
+        if (state === 'released' || state === 'failed') lives.delete(one)
+        else lives.add(one)
+        onEvent({
+          type: state === 'ready' ? 'prepared' : state === 'active' ? 'activated' : state,
+          command,
+          model,
+          digest: one.generation?.digest ?? digest,
+          generation: one.generation?.number ?? number,
+          code: error?.code ?? null,
+          reason: error?.message ?? (wanted.candidate ? describeCandidate(wanted.candidate) : null),
+        })
+        changed()
       },
-    )
+    })
     return opened
   }
 
@@ -146,8 +144,7 @@ export function createSwap(options: SwapOptions): Swap {
 
   /** Makes the generation active once its bundle is ready. False when it cannot be. */
   const pursue = async (plan: GenerationPlan, ready?: LiveGeneration): Promise<boolean> => {
-    const digest = fences.table.ofGeneration(plan.number)?.digest ?? plan.digest
-    const one = ready ?? open(plan.model, digest, plan.command, plan.number)
+    const one = ready ?? open(wantedBy(plan, fences.table.ofGeneration(plan.number)), plan.command, plan.number)
     try {
       await one.prepared
     } catch (error) {
@@ -158,27 +155,32 @@ export function createSwap(options: SwapOptions): Swap {
       return false
     }
     if (closed || plan.number <= (active?.plan.number ?? 0)) one.retire()
-    else await activate(plan, one)
+    else activate(plan, one)
     return true
   }
 
-  const activate = async (plan: GenerationPlan, one: LiveGeneration) => {
+  const activate = (plan: GenerationPlan, one: LiveGeneration) => {
     const before = active
     const dropped = previous
-    if (before && options.keepPrevious) {
-      const { model, digest } = before.generation
-      // It is loaded, so this takes no time; held before the old generation lets go of it.
-      previous = await pool.acquire(model, digest)
-    }
     active = { live: one, plan, generation: one.activate(plan.number) }
+    // Held before the old generation lets go of it; the end of a canary leaves what was previous as it is.
+    if (before && before.generation.digest !== active.generation.digest) {
+      previous = options.keepPrevious ? pool.hold(before.generation.digest) : undefined
+      dropped?.release()
+    }
     wait(undefined)
     before?.live.retire()
-    if (previous !== dropped) dropped?.release()
   }
 
-  /** A rollback that names no digest means the very bundle that was active before: it is the one that is still loaded. */
-  const asLoaded = ({ plan, action }: Extract<Outcome, { kind: 'generation' }>): GenerationPlan =>
-    action === 'ROLLBACK' && previous?.ref === plan.model ? { ...plan, digest: plan.digest ?? previous.digest } : plan
+  /** What names no digest and is loaded means the very bundle that is: the one that was active before, for a rollback. */
+  const asLoaded = ({ plan, action }: Extract<Outcome, { kind: 'generation' }>): GenerationPlan => {
+    const now = active?.generation
+    const same = action === 'ROLLBACK' && previous?.ref === plan.model ? previous : undefined
+    // A canary, a shadow and their end go on with the bundle that is active, whatever its name means on disk by now.
+    const stable = plan.mode !== 'ALL' || action === 'ABORT' || active?.plan.mode !== 'ALL' ? now : undefined
+    const digest = plan.digest ?? same?.digest ?? (stable?.model === plan.model ? stable.digest : null)
+    return { ...plan, digest }
+  }
 
   const carryOut = (outcome: Outcome, command: ModelCommand) => {
     const about = { command: command.id, model: command.model, digest: command.digest }
@@ -186,8 +188,6 @@ export function createSwap(options: SwapOptions): Swap {
       case 'generation': {
         const ready = prepared?.live
         if (ready && outcome.action === 'COMMIT') prepared = undefined
-        if (outcome.plan.mode !== 'ALL')
-          return onEvent({ ...about, type: 'failed', code: 'command-unsupported', reason: outcome.plan.mode })
         if (outcome.action === 'ROLLBACK') onEvent({ ...about, type: 'rolled-back', model: outcome.plan.model })
         return void pursue(asLoaded(outcome), outcome.action === 'COMMIT' ? ready : undefined)
       }
@@ -213,7 +213,7 @@ export function createSwap(options: SwapOptions): Swap {
 
   const prepare = ({ command, model, digest }: Prepared) => {
     prepared?.live.retire()
-    prepared = { command, live: open(model, digest, command, null) }
+    prepared = { command, live: open({ model, digest }, command, null) }
   }
 
   const control = followLog(options.control, (item) => {
@@ -265,7 +265,7 @@ export function createSwap(options: SwapOptions): Swap {
         partitions,
         fences,
         active: () => active,
-        open: (fence) => open(fence.model, fence.digest, fence.command, fence.generation),
+        open: (fence) => open(wantedBy(fence), fence.command, fence.generation),
         nextChange,
         onWaiting: wait,
         retryMs,
@@ -296,6 +296,20 @@ export function createSwap(options: SwapOptions): Swap {
     },
   }
 }
+
+type Named = Pick<GenerationPlan, 'model' | 'digest' | 'mode' | 'candidate' | 'candidateDigest' | 'percent'>
+
+/** What a plan names; where somebody has fenced it already, the very bundles that were used. */
+const wantedBy = (plan: Named, fence?: Fence): Wanted => {
+  const { mode, candidate } = plan
+  const whole = { model: plan.model, digest: fence?.digest ?? plan.digest }
+  if (mode === 'ALL' || candidate === null) return whole
+  const digest = fence?.candidateDigest ?? plan.candidateDigest
+  return { ...whole, candidate: { mode, model: candidate, digest, percent: plan.percent } }
+}
+
+const describeCandidate = ({ mode, model, percent }: NonNullable<Wanted['candidate']>): string =>
+  mode === 'CANARY' ? `canary: ${model} scores ${percent} % of the keys` : `shadow: ${model} scores too, unpublished`
 
 const statusOf = ({ generation, wanted, state }: LiveGeneration): ModelStatus => ({
   generation: generation?.number ?? null,

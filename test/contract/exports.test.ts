@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 const vocabulary: Record<string, readonly string[]> = {
   'await-fences': ['awaitFences'],
   bisect: ['bisect'],
+  canary: ['armOf'],
   commit: ['commit'],
   'concat-rows': ['concatRows'],
   credits: ['createCredits'],
@@ -23,7 +24,9 @@ const vocabulary: Record<string, readonly string[]> = {
   publish: ['publish'],
   'record-bytes': ['recordBytes'],
   refund: ['refund'],
+  'score-batch': ['scoreBatch'],
   'slice-decoded': ['cutDecoded', 'sliceDecoded'],
+  'slice-outputs': ['sliceOutputs'],
   'slice-rows': ['sliceRows'],
   'split-fetched': ['frontOffset', 'splitFront'],
   stage: ['stage'],

@@ -226,3 +226,43 @@ test('an owner says its fence again when somebody who lost the partition writes 
     [0, 1, 10, 'm@1'],
   ])
 })
+
+test('a canary scores with two models under one number, fenced with both; ABORT goes on with the first alone', async () => {
+  const { control, start, fences, loader } = setUp()
+  const swap = await start()
+  const choice = swap.choiceFor([partition(0)])
+  choice.choose('in', 0, 0)
+  await control.append(command({ action: 'CANARY', model: 'm@2', percent: 25 }))
+  await swap.until(({ type, generation }) => type === 'activated' && generation === 2)
+  const { generation } = choice.choose('in', 0, 5) as Choice
+  expect(generation).toMatchObject({
+    number: 2,
+    model: 'm@1',
+    canary: { percent: 25, generation: { number: 2, model: 'm@2' } },
+  })
+  await swap.written('in', 0, {} as never)
+  expect(fences.values.at(-1)!.fence).toMatchObject({
+    mode: 'CANARY',
+    model: 'm@1',
+    candidate: 'm@2',
+    candidateDigest: 'digest-m@2',
+    percent: 25,
+  })
+  const other = await start({ worker: 'other' })
+  const again = (await other.choiceFor([partition(0)]).choose('in', 0, 7)).generation
+  expect(again).toMatchObject({ number: 2, model: 'm@1', canary: { percent: 25, generation: { model: 'm@2' } } })
+  loader.loads.length = 0
+  await control.append(command({ action: 'ABORT' }))
+  await swap.until(({ type, generation }) => type === 'activated' && generation === 3)
+  expect(choice.choose('in', 0, 9)).toMatchObject({ generation: { number: 3, model: 'm@1' } })
+  expect(loader.loads).toEqual([])
+})
+
+test('a canary whose candidate cannot be loaded is refused, and nothing stays loaded of it', async () => {
+  const { control, start, loader } = setUp()
+  const swap = await start()
+  await control.append(command({ action: 'CANARY', model: 'm@bad', percent: 25, id: 'c' }))
+  expect(await swap.until(({ type }) => type === 'failed')).toMatchObject({ command: 'c', code: 'model-unknown' })
+  expect(swap.status.active).toMatchObject({ generation: 1, model: 'm@1' })
+  expect([...loader.open]).toEqual(['m@1#1'])
+})

@@ -3,7 +3,7 @@
 # The scripts take their settings from the environment: see their first lines. An installation that fails exits with 3.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-python=${PYTHON:-python3.11}
+python=${PYTHON:-$(command -v python3.11 || echo python3)}
 case "${1:-}" in produce | consume) ;; *) echo "usage: run.sh produce|consume" >&2 && exit 2 ;; esac
 
 stamp="$here/.venv/installed.txt"

@@ -1,0 +1,66 @@
+import type { Command } from 'commander'
+import { createLogUpdate } from 'log-update'
+import { pause } from '../../backoff.js'
+import { type Context, contextOf } from '../context.js'
+import { type DeploymentStatus, deploymentStatus } from '../deployment-status.js'
+import { count } from '../format.js'
+import { examples, positiveNumber } from '../options.js'
+import { withRegistry } from '../registry.js'
+import type { Session } from '../session.js'
+import { describeStatus } from '../status-text.js'
+
+interface StatusFlags {
+  readonly watch?: boolean
+  readonly every: number
+}
+
+export const addStatus = (program: Command, session: Session): void => {
+  const command = program
+    .command('status')
+    .summary('which model, which workers, how far behind')
+    .description(
+      'Shows a deployment as its topics and its consumer group have it: the model and its generation, the workers with their partitions and ' +
+        'what they said last, and how far each partition is behind.',
+    )
+    .option('--watch', 'again and again, until Ctrl-C, with rates')
+    .option('--every <seconds>', 'how often with --watch', positiveNumber, 2)
+    .action((flags: StatusFlags) => run(contextOf(session, command), flags))
+  examples(
+    command,
+    ['millrace status --deployment digits', 'once'],
+    ['millrace status --watch', 'keep an eye on it'],
+    ["millrace status --json | jq '.lag'", 'for a script'],
+  )
+}
+
+const run = async (context: Context, { watch, every }: StatusFlags): Promise<void> => {
+  const { output, signal } = context
+  const { config } = await context.loadConfig()
+  const kafka = await context.kafka(config)
+  await withRegistry(context, config, async (registry) => {
+    const look = () => deploymentStatus(kafka, registry, config, signal)
+    let status = await look()
+    if (!watch) return output.result(status, () => describeStatus(status, output.colors))
+    const update = output.live ? createLogUpdate(output.stdout as NodeJS.WriteStream) : undefined
+    let before: DeploymentStatus | undefined
+    while (!signal.aborted) {
+      const text = () => `${describeStatus(status, output.colors)}\n${before ? rates(before, status) : ''}`
+      if (update) update(text())
+      else output.result(status, text)
+      await pause(every * 1000, signal)
+      if (signal.aborted) break
+      before = status
+      status = await look()
+    }
+    update?.done()
+  })
+}
+
+/** Records that came in and records that are committed, a second. */
+const rates = (before: DeploymentStatus, now: DeploymentStatus): string => {
+  const seconds = (now.at - before.at) / 1000
+  const total = (status: DeploymentStatus, of: 'end' | 'committed') =>
+    status.partitions.reduce((sum, partition) => sum + (partition[of] ?? 0), 0)
+  const rate = (of: 'end' | 'committed') => count((total(now, of) - total(before, of)) / seconds)
+  return `\nin ${rate('end')}/s, scored ${rate('committed')}/s`
+}

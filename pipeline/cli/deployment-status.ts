@@ -1,0 +1,159 @@
+/** What can be known of a deployment from its topics and its group alone, without asking any worker. */
+import type { Kafka } from 'kafkajs'
+import { MillraceError } from '../../stages/errors.js'
+import type { SourceRecord } from '../../stages/ports.js'
+import { createMessageCodec } from '../avro/message-codec.js'
+import type { SchemaRegistry } from '../avro/registry.js'
+import type { Config } from '../config.js'
+import { type GroupStatus, groupStatus } from '../kafka/group-status.js'
+import { type ReadTopicOptions, readTopic } from '../kafka/topic-reader.js'
+import type { Fence, ModelEvent } from '../messages.js'
+import { createControlFold } from '../swap/control-fold.js'
+
+export interface ModelInUse {
+  readonly generation: number
+  readonly model: string
+  readonly digest: string | null
+  readonly mode: Fence['mode']
+  readonly candidate: string | null
+  readonly percent: number | null
+}
+
+export interface WorkerInGroup {
+  /** how it names itself to the broker */
+  readonly worker: string
+  readonly host: string
+  readonly partitions: readonly number[]
+  /** what it made active last */
+  readonly model: string | null
+  /** what it said last, of what matters: not every fence */
+  readonly last: ModelEvent | null
+}
+
+export interface PartitionInGroup {
+  readonly partition: number
+  readonly committed: number | null
+  readonly end: number
+  readonly lag: number
+  /** of its newest fence; null where nothing was scored yet */
+  readonly generation: number | null
+  readonly model: string | null
+}
+
+export interface DeploymentStatus {
+  readonly deployment: string
+  readonly group: Pick<GroupStatus, 'groupId' | 'state'>
+  /** what the control log asks for, else what was scored last; null: nothing yet */
+  readonly model: ModelInUse | null
+  /** a switch that waits for COMMIT or ABORT */
+  readonly preparing: string | null
+  readonly workers: readonly WorkerInGroup[]
+  readonly partitions: readonly PartitionInGroup[]
+  /** records between what is committed and the end, over all partitions */
+  readonly lag: number
+  /** milliseconds since the epoch */
+  readonly at: number
+}
+
+const eventsLookedAt = 1_000
+const small: ReadonlySet<string> = new Set(['fenced', 'draining', 'released', 'loading', 'verifying'])
+
+/** Throws `topic-missing` for the input; other topics may be missing. */
+export const deploymentStatus = async (
+  kafka: Kafka,
+  registry: SchemaRegistry,
+  config: Config,
+  signal: AbortSignal,
+): Promise<DeploymentStatus> => {
+  const { topics } = config
+  const codec = createMessageCodec(registry)
+  const read = <T>(topic: string, from: ReadTopicOptions['from'], decode: (record: SourceRecord) => Promise<T>) =>
+    readAll(kafka, topic, from, decode, signal)
+  const [group, fences, commands, events] = await Promise.all([
+    groupStatus(kafka, config.kafka.groupId, topics.input),
+    read(topics.fences, 'beginning', async ({ value }) => value && (await codec.decodeFence(value))),
+    read(topics.control, 'beginning', async ({ value, offset, timestamp }) => ({
+      offset,
+      timestamp,
+      command: await codec.decodeCommand(value!),
+    })),
+    read(topics.events, { last: eventsLookedAt }, ({ value }) => codec.decodeEvent(value!)),
+  ])
+  const newest = newestFences(fences.filter((fence) => fence !== null && fence.topic === topics.input) as Fence[])
+  const fold = createControlFold(config.model)
+  for (const entry of commands) fold.apply(entry)
+
+  return {
+    deployment: config.deployment,
+    group: { groupId: group.groupId, state: group.state },
+    model: modelInUse(fold.current, newest),
+    preparing: fold.prepared?.model ?? null,
+    workers: group.members.map(({ clientId, host, partitions }) => ({
+      worker: clientId,
+      host,
+      partitions,
+      ...lastWords(events.filter(({ worker }) => worker === clientId)),
+    })),
+    partitions: group.partitions.map(({ partition, committed, end, lag }) => ({
+      partition,
+      committed,
+      end,
+      lag,
+      generation: newest.get(partition)?.generation ?? null,
+      model: newest.get(partition)?.model ?? null,
+    })),
+    lag: group.partitions.reduce((sum, { lag }) => sum + lag, 0),
+    at: Date.now(),
+  }
+}
+
+/** Entries that cannot be read are passed over, as workers do. */
+const readAll = async <T>(
+  kafka: Kafka,
+  topic: string,
+  from: ReadTopicOptions['from'],
+  decode: (record: SourceRecord) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T[]> => {
+  const found: T[] = []
+  try {
+    for await (const { records } of readTopic(kafka, topic, { from, follow: false, signal }))
+      for (const record of records) {
+        try {
+          found.push(await decode(record))
+        } catch (error) {
+          if (error instanceof MillraceError && error.code === 'registry-unreachable') throw error
+        }
+      }
+  } catch (error) {
+    if (!(error instanceof MillraceError && error.code === 'topic-missing')) throw error
+  }
+  return found
+}
+
+const newestFences = (fences: readonly Fence[]): Map<number, Fence> => {
+  const newest = new Map<number, Fence>()
+  for (const fence of fences)
+    if (fence.generation >= (newest.get(fence.partition)?.generation ?? 0)) newest.set(fence.partition, fence)
+  return newest
+}
+
+const modelInUse = (
+  plan: (Omit<ModelInUse, 'generation'> & { readonly number: number }) | undefined,
+  newest: ReadonlyMap<number, Fence>,
+): ModelInUse | null => {
+  const fence = [...newest.values()].sort((one, other) => other.generation - one.generation)[0]
+  if (plan && (!fence || plan.number >= fence.generation)) {
+    const { number: generation, model, mode, candidate, percent } = plan
+    const digest = plan.digest ?? (fence?.generation === generation ? fence.digest : null)
+    return { generation, model, digest, mode, candidate, percent }
+  }
+  if (!fence) return null
+  const { generation, model, digest, mode, candidate, percent } = fence
+  return { generation, model, digest, mode, candidate, percent }
+}
+
+const lastWords = (events: readonly ModelEvent[]): Pick<WorkerInGroup, 'model' | 'last'> => ({
+  model: events.findLast(({ type }) => type === 'activated')?.model ?? null,
+  last: events.findLast(({ type }) => !small.has(type)) ?? null,
+})

@@ -1,0 +1,63 @@
+/** The status of a deployment as people read it. */
+import type { ModelEvent } from '../messages.js'
+import type { DeploymentStatus, ModelInUse } from './deployment-status.js'
+import { count, duration, shortDigest } from './format.js'
+import { type Colors, facts, table } from './output.js'
+
+export const describeStatus = (status: DeploymentStatus, colors: Colors): string => {
+  const { deployment, group, model, preparing, workers, partitions, lag } = status
+  const behind = model
+    ? partitions.filter(({ generation }) => generation !== null && generation < model.generation)
+    : []
+  const head = facts(
+    [
+      ['deployment', `${colors.bold(deployment)} (group ${group.groupId}: ${group.state})`],
+      ['model', model ? `${colors.cyan(modelText(model))}` : 'none yet: `millrace switch NAME@VERSION`'],
+      ...(behind.length > 0
+        ? [['', `${behind.length} of ${partitions.length} partitions have not reached it`] as const]
+        : []),
+      ...(preparing === null ? [] : [['preparing', preparing] as const]),
+      ['lag', lag === 0 ? colors.green('0') : colors.yellow(count(lag))],
+    ],
+    colors,
+  )
+  const members =
+    workers.length === 0
+      ? colors.yellow('no workers: `millrace run`')
+      : table(
+          ['worker', 'partitions', 'model', 'last said'],
+          workers.map(({ worker, partitions, model, last }) => [
+            worker,
+            partitions.join(', ') || '—',
+            model ?? '—',
+            last ? lastText(last, status.at, colors) : '—',
+          ]),
+          { colors },
+        )
+  const parts = table(
+    ['partition', 'committed', 'end', 'lag', 'gen', 'model'],
+    partitions.map(({ partition, committed, end, lag, generation, model }) => [
+      String(partition),
+      committed === null ? '—' : count(committed),
+      count(end),
+      lag === 0 ? '0' : colors.yellow(count(lag)),
+      generation === null ? '—' : String(generation),
+      model ?? '—',
+    ]),
+    { colors, align: ['right', 'right', 'right', 'right', 'right', 'left'] },
+  )
+  return [head, members, parts].join('\n\n')
+}
+
+const modelText = ({ generation, model, digest, mode, candidate, percent }: ModelInUse): string => {
+  const beside =
+    mode === 'ALL' ? '' : `, ${mode.toLowerCase()} ${candidate}${percent === null ? '' : ` for ${percent} %`}`
+  return `${model}, generation ${generation}${digest === null ? '' : ` (${shortDigest(digest)})`}${beside}`
+}
+
+const lastText = ({ type, model, reason, at }: ModelEvent, now: number, colors: Colors): string => {
+  const why = type === 'failed' || type === 'ignored' ? reason : null
+  const what = [type, model, why].filter((part) => part !== null).join(' ')
+  const text = `${what}, ${duration(Math.max(0, now - at))} ago`
+  return type === 'failed' ? colors.red(text) : text
+}
