@@ -57,7 +57,7 @@ test('one look tells model, generation, rate, latency, lag, accuracy and how the
     'accuracy  last 500: 96.4 %   digits@1 96.5 %  digits@2 96.5 %  digits@3 96.5 %',
     'workers   worker-1 (123 MB)   worker-2',
     '',
-    expect.stringMatching(/^3 \/ 1234  +3 \/ 1234 .* last mistake *$/),
+    expect.stringMatching(/^3 \/ 1234 {2,}3 \/ 1234 .* last mistake *$/),
     ...new Array(8).fill(expect.stringMatching(/^[ ░▒▓█]+$/)),
     expect.stringMatching(/^says 7 ✓ 99 % .* says 1, is 7 ✗ *$/),
     expect.stringMatching(/^digits@2 .* digits@2 *$/),
