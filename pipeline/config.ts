@@ -21,6 +21,7 @@ const topics = z
     models: name,
     deadLetter: name,
     late: name,
+    shadow: name,
   })
   .partial()
   .prefault({})
@@ -142,6 +143,7 @@ export const topicNames = (deployment: string, given: Partial<TopicNames> = {}):
   models: `${deployment}.models`,
   deadLetter: `${deployment}.dead-letter`,
   late: `${deployment}.late`,
+  shadow: `${deployment}.shadow`,
   ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
 })
 

@@ -104,3 +104,20 @@ export interface Late {
   missedByMs: number
   at: number
 }
+
+/** What two models said of one input record. */
+export interface Shadow {
+  topic: string
+  partition: number
+  offset: number
+  generation: number
+  model: string
+  digest: string
+  candidate: string
+  candidateDigest: string
+  label: string | null
+  candidateLabel: string | null
+  agree: boolean
+  distance: number | null
+  at: number
+}

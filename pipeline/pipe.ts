@@ -11,8 +11,10 @@ import { microBatch } from '../stages/micro-batch.js'
 import type { Assignment, Covered, Encoded, PredictionEncoder, Publisher, RecordDecoder } from '../stages/ports.js'
 import { publish } from '../stages/publish.js'
 import { refund } from '../stages/refund.js'
+import { shadow } from '../stages/shadow.js'
 import type { Config } from './config.js'
 import type { PipeObserver } from './pipe-observer.js'
+import type { ShadowReport } from './shadow-report.js'
 import type { Swap } from './swap/swap.js'
 
 export interface PipeParts {
@@ -23,11 +25,12 @@ export interface PipeParts {
   readonly encoder: PredictionEncoder
   readonly publisher: Publisher
   readonly observer: PipeObserver
+  readonly shadows: ShadowReport
 }
 
 /** One pipe per assignment: it is built when partitions are assigned, drains when they are revoked, and holds nothing afterwards. */
 export const createPipe =
-  ({ config, swap, decoder, encoder, publisher, observer }: PipeParts) =>
+  ({ config, swap, decoder, encoder, publisher, observer, shadows }: PipeParts) =>
   (assignment: Assignment): Observable<Encoded> => {
     const { batch, inference, maxOutputBytes, commitIntervalMs, credits: creditLimits } = config()
     const credits = createCredits(creditLimits)
@@ -49,6 +52,7 @@ export const createPipe =
         tap(observer.scored),
       )
     return scored.pipe(
+      shadow({ ...shadows, decoder, leases, concurrency: 2 }),
       encode({ encoder, maxRecordBytes: maxOutputBytes }),
       tap(observer.encoded),
       awaitFences({ gate: swap }),

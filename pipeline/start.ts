@@ -25,6 +25,7 @@ import { createPartStates, type Part, type PartState, type PartStates } from './
 import { createPipe } from './pipe.js'
 import { observers, type PipeObserver } from './pipe-observer.js'
 import { createPipeStats, type PipeStats } from './pipe-stats.js'
+import { createShadowReport, type ShadowStats } from './shadow-report.js'
 import type { FenceEntry } from './swap/fences.js'
 import { createSwap, type SwapStatus } from './swap/swap.js'
 
@@ -49,6 +50,8 @@ export interface WorkerStatus {
   readonly parts: readonly PartState[]
   readonly model: SwapStatus
   readonly pipe: PipeStats
+  /** of the shadow under way, or the last one */
+  readonly shadow: ShadowStats | undefined
   /** inference threads that died and were started again */
   readonly threadDeaths: number
 }
@@ -89,6 +92,7 @@ export function startWorker(options: WorkerOptions): Worker {
     generations: [],
     waiting: 'starting',
   })
+  let shadowStats: () => ShadowStats | undefined = () => undefined
   let joined: () => void = () => undefined
   const running = new Promise<void>((resolve) => {
     joined = resolve
@@ -204,7 +208,12 @@ export function startWorker(options: WorkerOptions): Worker {
       beforeRecords: () => swap.readBackFences(),
       onState: onState('source'),
     })
+    const shadowPublisher = createPublisher({ kafka, topics: { shadow: topics.shadow }, onState: onState('shadow') })
+    closers.push(() => shadowPublisher.close())
+    const shadows = createShadowReport(shadowPublisher, codec.encodeShadow)
+    shadowStats = () => shadows.stats
     const pipe = createPipe({
+      shadows,
       config: () => live.current,
       swap,
       decoder: createRecordDecoder({ registry, echo: config.echo }),
@@ -251,9 +260,12 @@ export function startWorker(options: WorkerOptions): Worker {
       const model = modelStatus()
       const ready =
         all.some(({ part, state }) => part === 'source' && state === 'running') &&
-        !all.some(({ state }) => state === 'waiting')
+        // A shadow that cannot be written is no reason to stop sending records.
+        !all.some(({ part, state }) => state === 'waiting' && part !== 'shadow')
       const pipe = stats.snapshot()
-      return { worker: id, deployment: config.deployment, ready, startedAt, parts: all, model, pipe, threadDeaths }
+      const { deployment } = config
+      const shadow = shadowStats()
+      return { worker: id, deployment, ready, startedAt, parts: all, model, pipe, shadow, threadDeaths }
     },
     async stop() {
       stopping.abort()

@@ -198,7 +198,7 @@ export interface Scored extends MicroBatch {
   readonly scoredAt: number
 }
 
-export type OutputKind = 'predictions' | 'deadLetter' | 'late'
+export type OutputKind = 'predictions' | 'deadLetter' | 'late' | 'shadow'
 
 export interface OutgoingRecord {
   readonly key: Buffer | null
@@ -227,6 +227,28 @@ export interface Encoded {
   readonly covered: readonly Covered[]
   readonly records: number
   readonly bytes: number
+}
+
+/** What the two models of a shadow said of one record. */
+export interface ShadowPair {
+  readonly partition: number
+  readonly offset: number
+  readonly label: string | null
+  readonly candidateLabel: string | null
+  /** whether the labels are the same; without labels, whether `distance` is within 0.01 */
+  readonly agree: boolean
+  /** the largest difference between two scores of the same place; NaN where the models do not give the same number of them */
+  readonly distance: number
+}
+
+/** The pairs of one batch; records that one of the models could not score are counted in `failed`. */
+export interface ShadowComparison {
+  readonly topic: string
+  readonly active: Generation
+  readonly candidate: Generation
+  readonly pairs: readonly ShadowPair[]
+  /** the candidate could not decode or score these, the active model could */
+  readonly failed: number
 }
 
 // ---------------------------------------------------------------- ports

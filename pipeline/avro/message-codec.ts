@@ -1,5 +1,5 @@
 import { MillraceError } from '../../stages/errors.js'
-import type { Fence, Late, ModelCommand, ModelEvent, Prediction } from '../messages.js'
+import type { Fence, Late, ModelCommand, ModelEvent, Prediction, Shadow } from '../messages.js'
 import { commandInvalid, maxCommandBytes, parseCommand, toCommand } from './command.js'
 import { Malformed } from './cursor.js'
 import { createFramedReader } from './framed-reader.js'
@@ -15,6 +15,7 @@ export interface MessageTopics {
   readonly fences: string
   readonly late: string
   readonly predictions: string
+  readonly shadow: string
 }
 
 /**
@@ -22,17 +23,19 @@ export interface MessageTopics {
  * wrote, as long as it resolves to ours; they reject with `command-invalid` or `record-invalid`, or with the registry's error.
  */
 export interface MessageCodec {
-  /** Registers the schemas of all five under `TOPIC-value`; waits for the registry. */
+  /** Registers the schemas of all six under `TOPIC-value`; waits for the registry. */
   prepare(topics: MessageTopics): Promise<{ readonly predictionSchemaId: number }>
   encodeCommand(command: ModelCommand): Buffer
   encodeEvent(event: ModelEvent): Buffer
   encodeFence(fence: Fence): Buffer
   encodeLate(late: Late): Buffer
+  encodeShadow(pair: Shadow): Buffer
   /** Avro or, when it begins with `{`, JSON. A command without an id has the id ''. */
   decodeCommand(value: Buffer): Promise<ModelCommand>
   decodeEvent(value: Buffer): Promise<ModelEvent>
   decodeFence(value: Buffer): Promise<Fence>
   decodeLate(value: Buffer): Promise<Late>
+  decodeShadow(value: Buffer): Promise<Shadow>
   decodePrediction(value: Buffer): Promise<Prediction>
 }
 
@@ -43,6 +46,7 @@ export function createMessageCodec(registry: SchemaRegistry): MessageCodec {
   const event = createMessage<ModelEvent>(registry, 'model-event')
   const fence = createMessage<Fence>(registry, 'fence')
   const late = createMessage<Late>(registry, 'late')
+  const shadow = createMessage<Shadow>(registry, 'shadow')
   const prediction = createMessage<Prediction>(registry, 'prediction')
 
   return {
@@ -53,6 +57,7 @@ export function createMessageCodec(registry: SchemaRegistry): MessageCodec {
         event.register(topics.events),
         fence.register(topics.fences),
         late.register(topics.late),
+        shadow.register(topics.shadow),
       ])
       return { predictionSchemaId }
     },
@@ -60,6 +65,7 @@ export function createMessageCodec(registry: SchemaRegistry): MessageCodec {
     encodeEvent: event.encode,
     encodeFence: fence.encode,
     encodeLate: late.encode,
+    encodeShadow: shadow.encode,
     async decodeCommand(value) {
       if (value.length > maxCommandBytes) throw commandInvalid(`${value.length} bytes, more than ${maxCommandBytes}`)
       if (value[0] === brace) return parseCommand(value)
@@ -69,6 +75,7 @@ export function createMessageCodec(registry: SchemaRegistry): MessageCodec {
     decodeEvent: (value) => event.decode(value),
     decodeFence: (value) => fence.decode(value),
     decodeLate: (value) => late.decode(value),
+    decodeShadow: (value) => shadow.decode(value),
     decodePrediction: (value) => prediction.decode(value),
   }
 }

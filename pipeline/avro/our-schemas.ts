@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { MillraceError } from '../../stages/errors.js'
 
-export type OurSchema = 'prediction' | 'model-command' | 'model-event' | 'fence' | 'late'
+export type OurSchema = 'prediction' | 'model-command' | 'model-event' | 'fence' | 'late' | 'shadow'
 
 /** `schemas/NAME.avsc` of this package, as parsed JSON. */
 export function readOurSchema(name: OurSchema): unknown {

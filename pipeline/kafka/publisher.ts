@@ -9,7 +9,8 @@ import { createSender } from './sender.js'
 
 export interface PublisherOptions {
   readonly kafka: Kafka
-  readonly topics: Readonly<Record<OutputKind, string>>
+  /** of the kinds that are published */
+  readonly topics: Readonly<Partial<Record<OutputKind, string>>>
   /** true, the default: a send that is repeated after a lost answer does not appear twice */
   readonly idempotent?: boolean
   readonly compression?: CompressionTypes
@@ -50,6 +51,11 @@ const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
  * with `partitions-differ` when an output topic lacks the partition, from then on always; and when the publisher is closed.
  */
 export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
+  const topicOf = (kind: OutputKind): string => {
+    const topic = options.topics[kind]
+    if (topic === undefined) throw new MillraceError('internal', `this publisher has no topic for ${kind}`)
+    return topic
+  }
   const closing = new AbortController()
   const backoff = createBackoff(100, 5_000)
   const lanes = createLanes()
@@ -150,8 +156,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
           unacknowledged.delete(reject)
           resolve()
         }
-        for (const { kind, partition, records } of wanted)
-          lanes.add(options.topics[kind], partition, records, acknowledge)
+        for (const { kind, partition, records } of wanted) lanes.add(topicOf(kind), partition, records, acknowledge)
         // In a microtask, so that what is published in the same turn shares a request.
         pumping ??= Promise.resolve().then(pump)
       }),

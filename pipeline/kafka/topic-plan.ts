@@ -18,6 +18,7 @@ export interface PlanNames {
   readonly models: string
   readonly deadLetter: string
   readonly late: string
+  readonly shadow: string
 }
 
 export interface PlanOptions {
@@ -53,6 +54,7 @@ export const planTopics = (names: PlanNames, options: PlanOptions): TopicPlan[] 
     plan(names.predictions, partitions),
     plan(names.deadLetter, partitions, { 'max.message.bytes': String(inputMaxMessageBytes + deadLetterHeadroomBytes) }),
     plan(names.late, partitions),
+    plan(names.shadow, partitions),
     plan(names.control, 1, forever),
     plan(names.events, 1),
     plan(names.fences, 1, { 'cleanup.policy': 'compact' }),

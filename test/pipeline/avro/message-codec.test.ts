@@ -17,6 +17,7 @@ const topics = {
   events: `${deployment}.events`,
   fences: `${deployment}.fences`,
   late: `${deployment}.late`,
+  shadow: `${deployment}.shadow`,
   predictions: `${deployment}.predictions`,
 }
 let predictionSchemaId: number

@@ -7,6 +7,7 @@ import {
   type ModelCommand,
   type ModelEvent,
   type Prediction,
+  type Shadow,
 } from '../../../pipeline/messages.js'
 
 /** The compiler holds these lists to the types: a field too many or too few does not compile. */
@@ -31,6 +32,10 @@ const late: Names<Late> = {
   ...{ topic: true, partition: true, offset: true, model: true, digest: true, generation: true, stage: true },
   ...{ deadline: true, missedByMs: true, at: true },
 }
+const shadow: Names<Shadow> = {
+  ...{ topic: true, partition: true, offset: true, generation: true, model: true, digest: true, candidate: true },
+  ...{ candidateDigest: true, label: true, candidateLabel: true, agree: true, distance: true, at: true },
+}
 
 interface Field {
   readonly name: string
@@ -44,6 +49,7 @@ test.each<[OurSchema, Record<string, true>]>([
   ['model-event', event],
   ['fence', fence],
   ['late', late],
+  ['shadow', shadow],
 ])('schemas/%s.avsc has the fields of its type, in their order', (name, names) => {
   expect(fieldsOf(name).map((field) => field.name)).toEqual(Object.keys(names))
 })

@@ -13,11 +13,12 @@ const names = (deployment: string) => ({
   models: `${deployment}.models`,
   deadLetter: `${deployment}.dead-letter`,
   late: `${deployment}.late`,
+  shadow: `${deployment}.shadow`,
 })
 
 test('the plan gives outputs the partitions of the input and logs one', () => {
   const plan = new Map(planTopics(names('d'), { partitions: 6 }).map((one) => [one.topic, one]))
-  for (const topic of ['d.input', 'd.predictions', 'd.dead-letter', 'd.late'])
+  for (const topic of ['d.input', 'd.predictions', 'd.dead-letter', 'd.late', 'd.shadow'])
     expect(plan.get(topic)!.partitions).toBe(6)
   for (const topic of ['d.control', 'd.events', 'd.fences', 'd.models']) expect(plan.get(topic)!.partitions).toBe(1)
   expect(plan.get('d.control')!.config['retention.ms']).toBe('-1')
