@@ -57,7 +57,8 @@ function write(
     if (!input.type.startsWith('float')) throw invalid(field, `${number} is no ${input.type}`)
   }
   if (column instanceof BigInt64Array) {
-    if (!Number.isInteger(number)) throw invalid(field, `${number} is no int64`)
+    if (!Number.isInteger(number) || number < -(2 ** 63) || number >= 2 ** 63)
+      throw invalid(field, `${number} is no int64`)
     column[at] = BigInt(number)
     return
   }
