@@ -96,6 +96,8 @@ const create = async (admin: Admin, { topic, partitions, replicationFactor, conf
   } catch (error) {
     const type = kafkaErrorType(error)
     if (type === 'TOPIC_ALREADY_EXISTS') return false
+    // Created, but a busy broker does not show it yet to those who wait for its leaders.
+    if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return true
     if (type === 'INVALID_REPLICATION_FACTOR' || type === 'INVALID_CONFIG' || type === 'INVALID_PARTITIONS')
       throw new MillraceError('config-invalid', `${topic}: ${describeKafkaError(error).detail}`, { cause: error })
     throw describeKafkaError(error, topic)
