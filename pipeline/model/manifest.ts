@@ -41,23 +41,28 @@ const field = z.preprocess(
 )
 
 // Exporters write the batch dimension as -1 or null; a row has none.
-const shape = z.preprocess(
-  (value) => (Array.isArray(value) && (value[0] === null || value[0] === -1) ? value.slice(1) : value),
-  z.array(z.int('a positive whole number').min(1, 'a positive whole number').max(maxRowWidth)).max(16),
+const shape = z
+  .preprocess(
+    (value) => (Array.isArray(value) && (value[0] === null || value[0] === -1) ? value.slice(1) : value),
+    z.array(z.int('a positive whole number').min(1, 'a positive whole number').max(maxRowWidth)).max(16),
+  )
+  .describe('of one row')
+
+const elementType = z.preprocess(
+  (value) => (typeof value === 'string' && Object.hasOwn(aliases, value) ? aliases[value] : value),
+  z.enum(tensorTypes),
 )
 
 const input = z.strictObject({
-  tensor: tensorName,
-  type: z.preprocess(
-    (value) => (typeof value === 'string' && Object.hasOwn(aliases, value) ? aliases[value] : value),
-    z.enum(tensorTypes),
-  ),
+  tensor: tensorName.describe('name of an input of the first graph'),
+  type: elementType,
   shape,
   fields: z
     .array(field)
     .min(1)
-    .max(1 << 20),
-  allowNaN: z.boolean().default(false),
+    .max(1 << 20)
+    .describe('fields of input.avsc, in the order of the columns; a dotted path goes into nested records'),
+  allowNaN: z.boolean().default(false).describe('whether NaN and infinities may reach the model'),
 })
 
 const values = z.preprocess(
@@ -69,21 +74,22 @@ const values = z.preprocess(
 )
 
 const stage = z.strictObject({
-  class: z.enum(['soft', 'firm', 'hard']),
-  budgetMs: z.number().positive(),
-  perRecords: z.int().min(1),
+  class: z.enum(['soft', 'firm', 'hard']).describe('hard is never granted'),
+  budgetMs: z.number().positive().describe('time for a batch'),
+  perRecords: z.int().min(1).describe('records in that batch'),
 })
 
 const draft = z.strictObject({
+  $schema: z.string().max(2000).optional().describe('JSON schema of this file, for editors'),
   schema: z.literal(1, 'this version reads manifests of schema 1'),
   name: identifier,
   version: identifier,
   inputs: z.array(input).min(1).max(4096),
   outputs: z.strictObject({
-    label: tensorName.optional(),
-    scores: tensorName.optional(),
-    values: values.default({}),
-    labels: z.array(z.string().max(1000)).min(1).max(1_000_000).optional(),
+    label: tensorName.optional().describe('tensor of the class of each row'),
+    scores: tensorName.optional().describe('tensor of the scores of each row'),
+    values: values.default({}).describe('other tensors, by their name in the prediction'),
+    labels: z.array(z.string().max(1000)).min(1).max(1_000_000).optional().describe('class names by index'),
   }),
   stages: z.strictObject({ preprocess: stage, inference: stage, postprocess: stage }).partial().optional(),
   files: z.unknown().optional(),
@@ -104,11 +110,14 @@ const files = z.strictObject(
   },
 )
 
+/** What the JSON schema for editors is made of. */
+export const manifestParts = { draft, files, field, shape, elementType, values, aliases }
+
 /** One input tensor as the manifest states it; `shape` is that of a row, without the batch dimension. */
 export type ManifestInput = z.output<typeof input>
 
 /** What `bundle.json` says, before its files are listed: what a person writes and `packBundle` completes. */
-export type ManifestDraft = Omit<z.output<typeof draft>, 'files'>
+export type ManifestDraft = Omit<z.output<typeof draft>, 'files' | '$schema'>
 
 /** What `bundle.json` says. */
 export interface Manifest extends ManifestDraft {
@@ -128,7 +137,7 @@ export const manifestError = (what: string, cause?: unknown): MillraceError =>
 /** Reads a manifest without looking at `files`. Throws `bundle-invalid`, naming the path in the JSON. */
 export function parseDraft(bytes: Uint8Array): ParsedDraft {
   const raw = parseJson(bytes)
-  const { files: _, ...manifest } = check(draft, raw, '')
+  const { files: _, $schema: __, ...manifest } = check(draft, raw, '')
   const { inputs, outputs } = manifest
   if (outputs.label === undefined && outputs.scores === undefined && Object.keys(outputs.values).length === 0)
     throw manifestError('outputs: name at least one of label, scores, values')
