@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Kafka } from 'kafkajs'
-import { findRunningStack } from '../../docker/stack.js'
 import type { Config } from '../config.js'
 import {
   type ConfigFlags,
@@ -12,9 +11,6 @@ import {
   readSettings,
   type Settings,
 } from '../config-load.js'
-import { createKafka } from '../kafka/client.js'
-import { installRequestTimer } from '../kafka/request-timer.js'
-import { kafkaOptionsOf } from '../kafka-options.js'
 import { createLogger, type Logger } from '../logging.js'
 import { createOutput, type Output, wantsColors } from './output.js'
 import type { Session } from './session.js'
@@ -56,8 +52,6 @@ export interface Context extends Session {
 
 /** `values`: options of the command that are settings, by path. */
 export const contextOf = (session: Session, command: Command, values: ConfigFlags['values'] = {}): Context => {
-  // For the stack too, which asks its broker by a client of its own.
-  installRequestTimer()
   const common = command.optsWithGlobals<CommonOptions>()
   const { environment, stderr } = session
   const { brokers, registry, deployment, logLevel } = common
@@ -78,14 +72,22 @@ export const contextOf = (session: Session, command: Command, values: ConfigFlag
     ...session,
     output: createOutput(session, common.json ?? false),
     verbose,
-    loadConfig: (fallback) =>
-      loadConfig({ flags, environment, fallback, findStack: () => findRunningStack(stackDataDirectory) }),
+    loadConfig: (fallback) => loadConfig({ flags, environment, fallback, findStack }),
     readSettings: () => readSettings(flags, environment),
     kafka: async (config) => {
+      // Most of the time that a command takes to start is Kafka's client: those without Kafka do without.
+      const { createKafka } = await import('../kafka/client.js')
+      const { kafkaOptionsOf } = await import('../kafka-options.js')
       const options = await kafkaOptionsOf(config)
       const log = verbose ? logger('debug') : undefined
       return createKafka({ ...options, onLog: log && ((level, message, extra) => log[level](extra, message)) })
     },
     logger,
   }
+}
+
+const findStack = async () => {
+  // The stack asks its broker by a client of its own.
+  ;(await import('../kafka/request-timer.js')).installRequestTimer()
+  return (await import('../../docker/stack.js')).findRunningStack(stackDataDirectory)
 }

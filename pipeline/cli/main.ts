@@ -23,7 +23,8 @@ const { env: environment, stdin, stdout, stderr } = process
 const session: Session = { environment, stdin, stdout, stderr, signal: stopping.signal }
 const args = process.argv.slice(2)
 try {
-  await createProgram(session).parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' })
+  const program = await createProgram(session, args)
+  await program.parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' })
 } catch (error) {
   const [json, verbose] = [args.includes('--json'), args.includes('--verbose')]
   const text = failureText(error, { json, verbose, color: wantsColors(stderr, environment) && !json })

@@ -1,33 +1,25 @@
 /** The whole command line as one commander program. Commands are one a file, in commands/. */
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { addBundle } from './commands/bundle.js'
-import { addConsume } from './commands/consume.js'
-import { addDemo } from './commands/demo.js'
-import { addModels } from './commands/models.js'
-import { addProduce } from './commands/produce.js'
-import { addRun } from './commands/run.js'
-import { addStack } from './commands/stack.js'
-import { addStatus } from './commands/status.js'
-import { addRollback, addSwitch } from './commands/switch.js'
-import { addTopics } from './commands/topics.js'
 import { collect, group } from './options.js'
 import type { Session } from './session.js'
 
-/** In the order of the help. */
-const commands = [
-  addStack,
-  addDemo,
-  addTopics,
-  addRun,
-  addProduce,
-  addConsume,
-  addSwitch,
-  addRollback,
-  addStatus,
-  addModels,
-  addBundle,
-]
+type Add = (program: Command, session: Session) => void
+
+/** In the order of the help. Loaded when they are called: each brings along what it alone needs. */
+const commands: Readonly<Record<string, () => Promise<Add>>> = {
+  stack: async () => (await import('./commands/stack.js')).addStack,
+  demo: async () => (await import('./commands/demo.js')).addDemo,
+  topics: async () => (await import('./commands/topics.js')).addTopics,
+  run: async () => (await import('./commands/run.js')).addRun,
+  produce: async () => (await import('./commands/produce.js')).addProduce,
+  consume: async () => (await import('./commands/consume.js')).addConsume,
+  switch: async () => (await import('./commands/switch.js')).addSwitch,
+  rollback: async () => (await import('./commands/switch.js')).addRollback,
+  status: async () => (await import('./commands/status.js')).addStatus,
+  models: async () => (await import('./commands/models.js')).addModels,
+  bundle: async () => (await import('./commands/bundle.js')).addBundle,
+}
 
 const walkThrough = `
 A first walk, in a folder of your own:
@@ -48,8 +40,11 @@ Settings come from flags, then MILLRACE_… variables, then --config FILE, then 
 that runs in this folder is used. Exit codes: 0 done, 1 failed, 2 misuse. What each command can do: millrace COMMAND --help
 `
 
-/** Parsing throws `CommanderError` for misuse and help, and whatever the command throws; it never ends the process. */
-export const createProgram = (session: Session): Command => {
+/**
+ * The program with the commands that are among `args`, or with all where none is. Parsing throws `CommanderError` for misuse and help, and
+ * whatever the command throws; it never ends the process.
+ */
+export const createProgram = async (session: Session, args: readonly string[] = []): Promise<Command> => {
   const program = new Command('millrace')
     .description(
       'Scores records that flow through Kafka with ONNX models, and swaps the model under the running stream.',
@@ -75,7 +70,8 @@ export const createProgram = (session: Session): Command => {
     .addOption(group('Where:', new Option('--set <path=value>', 'one setting; may be repeated').argParser(collect)))
     .addOption(group('Where:', new Option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')))
     .addHelpText('after', walkThrough)
-  for (const add of commands) add(program, session)
+  const named = Object.keys(commands).filter((name) => args.includes(name))
+  for (const name of named.length > 0 ? named : Object.keys(commands)) (await commands[name]!())(program, session)
   return program
 }
 

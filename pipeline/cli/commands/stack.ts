@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type Stack, startStack } from '../../../docker/stack.js'
 import { MillraceError } from '../../../stages/errors.js'
+import { installRequestTimer } from '../../kafka/request-timer.js'
 import { type Context, contextOf, stackCacheDirectory, stackDataDirectory } from '../context.js'
 import { examples, wholeNumber } from '../options.js'
 import { facts } from '../output.js'
@@ -40,6 +41,8 @@ export const addStack = (program: Command, session: Session): void => {
 
 const run = async (context: Context, flags: StackFlags): Promise<void> => {
   const { output, signal, environment } = context
+  // The stack asks its broker by a client of its own.
+  installRequestTimer()
   let stack: Stack
   try {
     stack = await startStack({

@@ -9,6 +9,7 @@ import { MillraceError } from '../../../stages/errors.js'
 import { settles } from '../../backoff.js'
 import type { Config } from '../../config.js'
 import { createTopics, withAdmin } from '../../kafka/admin.js'
+import { installRequestTimer } from '../../kafka/request-timer.js'
 import { planTopics } from '../../kafka/topic-plan.js'
 import { type Context, demoDirectory, stackCacheDirectory } from '../context.js'
 
@@ -44,6 +45,8 @@ export const findPlace = async ({ contextWith, partitions, keep }: PlaceOptions)
 
 const ownPlace = async (context: Context, partitions: number): Promise<Place> => {
   const { output, environment, signal } = context
+  // The stack asks its broker by a client of its own.
+  installRequestTimer()
   const stack = await startStack({
     dataDirectory: demoDirectory,
     cacheDirectory: stackCacheDirectory(environment),

@@ -19,9 +19,9 @@ const program = (stdout = new PassThrough()) =>
     signal: new AbortController().signal,
   })
 
-test('every command has a description and examples of itself in its help', () => {
+test('every command has a description and examples of itself in its help', async () => {
   const stdout = new PassThrough()
-  for (const command of commandsOf(program(stdout))) {
+  for (const command of commandsOf(await program(stdout))) {
     command.outputHelp()
     const help = String(stdout.read())
     expect(help, nameOf(command)).toContain(`Usage: ${nameOf(command)}`)
@@ -31,9 +31,9 @@ test('every command has a description and examples of itself in its help', () =>
   }
 })
 
-test('no option of a command hides one that every command has', () => {
-  const common = program().options.map(({ long }) => long)
-  for (const command of commandsOf(program()))
+test('no option of a command hides one that every command has', async () => {
+  const common = (await program()).options.map(({ long }) => long)
+  for (const command of commandsOf(await program()))
     for (const { long } of command.options) expect(common, nameOf(command)).not.toContain(long)
 })
 
