@@ -17,6 +17,8 @@ export interface AssignmentOptions<T> {
 export interface OpenAssignment {
   readonly epoch: number
   readonly partitions: readonly TopicPartition[]
+  /** what gates the first record */
+  readonly ready: Promise<void>
   /** aborts when the records are to end: from then on the pipe only drains */
   readonly closing: AbortSignal
   /** Waits for the pipe and for credits, hands the records on: true. False when the assignment or `signal` ended first. */
@@ -35,7 +37,8 @@ export const openAssignment = <T>(options: AssignmentOptions<T>): OpenAssignment
   const subscribed = new Promise<Credits>((resolve) => {
     announceCredits = resolve
   })
-  const opened = options.ready ? options.ready.then(() => subscribed) : subscribed
+  const ready = options.ready ?? Promise.resolve()
+  const opened = ready.then(() => subscribed)
   opened.catch(() => undefined)
   let taken = false
 
@@ -102,6 +105,7 @@ export const openAssignment = <T>(options: AssignmentOptions<T>): OpenAssignment
   return {
     epoch,
     partitions,
+    ready,
     closing: closing.signal,
     push,
     close: (drainTimeoutMs) => {

@@ -133,6 +133,12 @@ export const errors = {
     retryable: true,
     remedy: 'create it: `millrace topics create`',
   },
+  'batch-corrupt': {
+    message: 'what the broker returned is not a valid record batch',
+    retryable: true,
+    remedy:
+      "check the broker's disks; to leave the batch out, move the group's offset past it with kafka-consumer-groups",
+  },
   'partitions-differ': {
     message: 'an output topic has fewer partitions than the input topic',
     retryable: false,

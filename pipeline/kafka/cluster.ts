@@ -2,11 +2,12 @@
  * Fetching a partition without a consumer group, over the `Cluster` that kafkajs hands to partition assigners: it is in its public types,
  * and the only way to it is to ask for a consumer that never joins.
  */
-import kafkajs, { type Cluster, type Kafka, type KafkaMessage } from 'kafkajs'
+import kafkajs, { type Cluster, type Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { SourceRecord } from '../../stages/ports.js'
-import { internal } from './internals.js'
-import { toRecord } from './records.js'
+import { batchFetcher, protocolError } from './broker-requests.js'
+import { fetchMessages } from './fetch-messages.js'
+import { openFetched } from './fetched-records.js'
 
 /** A cluster with connections of its own. Whoever makes it connects and disconnects it. */
 export const createCluster = (kafka: Kafka): Cluster => {
@@ -41,17 +42,6 @@ export const logEdge = async (
   return Number(offset)
 }
 
-interface PartitionData {
-  readonly partition: number
-  readonly messages: (KafkaMessage & { isControlRecord: boolean })[]
-}
-type Batch = new (
-  topic: string,
-  offset: string,
-  data: PartitionData,
-) => { messages: KafkaMessage[]; lastOffset(): string }
-
-const readCommitted = 1
 /** per partition */
 const maxBytes = 1024 * 1024
 
@@ -102,37 +92,19 @@ const fetchFrom = async (
   maxWaitMs: number,
 ): Promise<PartitionFetch[]> => {
   const broker = await cluster.findBroker({ nodeId })
-  const { responses } = (await broker.fetch({
-    isolationLevel: readCommitted,
-    maxWaitTime: maxWaitMs,
-    minBytes: 1,
-    maxBytes: maxBytes * partitions.length,
-    topics: [
-      {
-        topic,
-        partitions: partitions.map((partition) => ({
-          partition,
-          fetchOffset: String(positions.get(partition)),
-          maxBytes,
-        })),
-      },
-    ],
-  })) as { responses: { partitions: PartitionData[] }[] }
-  const answered = new Map(responses[0]?.partitions.map((data) => [data.partition, data]))
-  return partitions.map((partition) => {
-    const offset = positions.get(partition)!
-    const data = answered.get(partition)
-    const last = data?.messages.at(-1)
-    if (!data || !last) return { partition, records: [], next: offset }
-    // A compressed batch is returned whole: its first records may lie before the offset that was asked for.
-    const visible = committed(topic, offset, data).filter((message) => Number(message.offset) >= offset)
-    return { partition, records: visible.map(toRecord), next: Math.max(offset, Number(last.offset) + 1) }
-  })
-}
-
-/** Without control records and what aborted transactions left. */
-const committed = (topic: string, offset: number, data: PartitionData): KafkaMessage[] => {
-  const KafkaBatch = internal<Batch>('consumer/batch')
-  if (KafkaBatch) return new KafkaBatch(topic, String(offset), data).messages
-  return data.messages.filter((message) => !message.isControlRecord)
+  const wanted = partitions.map((partition) => ({ partition, offset: positions.get(partition)! }))
+  const limits = { maxBytesPerPartition: maxBytes, maxBytes: maxBytes * partitions.length, maxWaitMs }
+  const fetchBatches = batchFetcher()
+  if (!fetchBatches) return fetchMessages(broker, topic, wanted, limits)
+  const answers = await fetchBatches(broker, topic, wanted, limits)
+  return Promise.all(
+    wanted.map(async ({ partition, offset }) => {
+      const answer = answers.find((one) => one.partition === partition)
+      if (answer && answer.errorCode !== 0) throw protocolError(answer.errorCode)
+      const fetched = answer && (await openFetched(answer, offset))
+      return fetched
+        ? { partition, records: await fetched.reader.read(Number.POSITIVE_INFINITY), next: fetched.next }
+        : { partition, records: [], next: offset }
+    }),
+  )
 }

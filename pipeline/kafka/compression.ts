@@ -1,6 +1,6 @@
 /**
- * The codecs that kafkajs leaves out; without them a compressed topic cannot be read. Formats as the Java client writes them: snappy in
- * xerial's stream framing (raw blocks are read too, as librdkafka writes them), lz4 and zstd in their own frames.
+ * The codecs that kafkajs leaves out, without which a compressed topic cannot be read, and gzip with a limit. Formats as the Java client
+ * writes them: snappy in xerial's stream framing (raw blocks are read too, as librdkafka writes them), lz4 and zstd in their own frames.
  */
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
@@ -38,6 +38,7 @@ const snappy: Codec = {
     let at = xerialHeader.length
     while (at < bytes.length) {
       const length = bytes.readInt32BE(at)
+      if (length <= 0 || at + 4 + length > bytes.length) throw new Error(`a snappy block of ${length} bytes`)
       blocks.push(await uncompressWhole(bytes.subarray(at + 4, at + 4 + length)))
       at += 4 + length
     }
@@ -45,18 +46,45 @@ const snappy: Codec = {
   },
 }
 
-const uncompressWhole = async (bytes: Buffer): Promise<Buffer> =>
-  (await uncompressSnappy(bytes, { asBuffer: true })) as Buffer
+/** No element of snappy's is more than 64 bytes from 3, so nobody needs a buffer as long as a forged length says. */
+const uncompressWhole = async (bytes: Buffer): Promise<Buffer> => {
+  if (snappyLength(bytes) > bytes.length * 64) throw new Error('snappy bytes that claim to be longer than they can be')
+  return (await uncompressSnappy(bytes, { asBuffer: true })) as Buffer
+}
+
+/** The varint that a raw block begins with. */
+const snappyLength = (bytes: Buffer): number => {
+  let length = 0
+  for (let at = 0; at < Math.min(5, bytes.length); at++) {
+    length += (bytes[at]! & 0x7f) * 0x80 ** at
+    if (bytes[at]! < 0x80) break
+  }
+  return length
+}
 
 const lz4: Codec = {
   compress: ({ buffer }) => compressFrame(buffer),
   decompress: (bytes) => decompressFrame(bytes),
 }
 
+/** The longest batch that is unpacked: a few bytes can claim to be gigabytes. */
+const maxOutputLength = 64 << 20
+const gzipBytes = promisify(zlib.gzip)
+const gunzipBytes = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.unzip)
+
+const gzip: Codec = {
+  compress: ({ buffer }) => gzipBytes(buffer),
+  decompress: (bytes) => gunzipBytes(bytes, { maxOutputLength }),
+}
+
 type ZstdFunctions = Partial<
   Record<
     'zstdCompress' | 'zstdDecompress',
-    (bytes: Buffer, callback: (error: Error | null, result: Buffer) => void) => void
+    (
+      bytes: Buffer,
+      options: { maxOutputLength?: number },
+      callback: (error: Error | null, result: Buffer) => void,
+    ) => void
   >
 >
 const { zstdCompress, zstdDecompress } = zlib as ZstdFunctions
@@ -74,11 +102,11 @@ const zstdMissing = () =>
 const zstd: Codec = {
   async compress({ buffer }) {
     if (!zstdCompress) throw zstdMissing()
-    return promisify(zstdCompress)(buffer)
+    return promisify(zstdCompress)(buffer, {})
   },
   async decompress(bytes) {
     if (!zstdDecompress) throw zstdMissing()
-    return promisify(zstdDecompress)(bytes)
+    return promisify(zstdDecompress)(bytes, { maxOutputLength })
   },
 }
 
@@ -88,6 +116,7 @@ export const zstdAvailable = zstdCompress !== undefined && zstdDecompress !== un
 /** Registers the codecs with kafkajs, which keeps them in one table for the process. Idempotent. */
 export const registerCompression = (): void => {
   const { CompressionCodecs, CompressionTypes } = kafkajs
+  CompressionCodecs[CompressionTypes.GZIP] = () => gzip
   CompressionCodecs[CompressionTypes.Snappy] = () => snappy
   CompressionCodecs[CompressionTypes.LZ4] = () => lz4
   CompressionCodecs[CompressionTypes.ZSTD] = () => zstd

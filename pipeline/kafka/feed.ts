@@ -1,6 +1,9 @@
-/** From kafkajs batches to the runs of an assignment: coverage without gaps, credits, and heartbeats while they are waited for. */
+/**
+ * From kafkajs's batches to the runs of an assignment: what a source does where kafkajs's inside is not known and fetcher.ts of no use.
+ * Coverage without gaps, credits, and heartbeats while they are waited for.
+ */
 import type { EachBatchPayload } from 'kafkajs'
-import type { Fetched, SourceRecord, TopicPartition } from '../../stages/ports.js'
+import type { Fetched, SourceRecord } from '../../stages/ports.js'
 import { recordBytes } from '../../stages/record-bytes.js'
 import type { OpenAssignment } from '../assignment.js'
 import { toRecord } from './records.js'
@@ -10,16 +13,10 @@ export interface FeedOptions {
   readonly assignment: OpenAssignment
   readonly maxRecordsPerRun: number
   readonly heartbeatIntervalMs: number
-  /** offsets `[from, to)` of the partition are gone from the broker */
-  readonly onLost: (partition: TopicPartition, from: number, to: number) => void
 }
 
 /** Lives as long as its assignment. */
 export interface Feed {
-  /** A fetch of the partition began at `offset`: the first tells where the coverage starts. */
-  position(partition: number, offset: number): void
-  /** The broker does not have `offset`: the next position is where it goes on. */
-  outOfRange(partition: number, offset: number): void
   /** Hands a batch on in runs. Returns early when the assignment ends; rejects when the heartbeat does. */
   push(payload: EachBatchPayload): Promise<void>
 }
@@ -28,20 +25,8 @@ export const createFeed = (options: FeedOptions): Feed => {
   const { topic, assignment, maxRecordsPerRun, heartbeatIntervalMs } = options
   /** by partition, the offset after the last that was handed on */
   const positions = new Map<number, number>()
-  const missing = new Map<number, number>()
 
   return {
-    position(partition, offset) {
-      const from = missing.get(partition)
-      if (from !== undefined) {
-        missing.delete(partition)
-        options.onLost({ topic, partition }, from, offset)
-      }
-      if (!positions.has(partition)) positions.set(partition, offset)
-    },
-
-    outOfRange: (partition, offset) => void missing.set(partition, offset),
-
     async push({ batch, resolveOffset, heartbeat }) {
       const { partition } = batch
       const all = batch.messages.map(toRecord)

@@ -3,9 +3,13 @@
  * waiting for anybody. Here `joinAndSync`, which every rejoin goes through, first awaits a hook, so that what is in flight can be finished
  * and committed under the old generation: the broker takes commits of the old generation until the last member has rejoined.
  *
+ * Also its fetching: `fetch`, which its loop calls for each broker, asks the hook instead, so that kafkajs keeps the membership and its
+ * recovery from errors, while what is fetched goes its own way.
+ *
  * Found per consumer through its partition assigner: the one object that the public interface lets us hand in and kafkajs keeps.
  */
-import kafkajs, { type Assigner, type PartitionAssigner } from 'kafkajs'
+import kafkajs, { type Assigner, type Broker, type Cluster, type PartitionAssigner } from 'kafkajs'
+import { logEdge } from './cluster.js'
 import { internal } from './internals.js'
 
 export interface PartitionOffset {
@@ -16,39 +20,56 @@ export interface PartitionOffset {
 
 /** A membership of one generation. */
 export interface Membership {
-  readonly assigned: readonly { readonly topic: string; readonly partitions: readonly number[] }[]
+  readonly assigned: readonly TopicPartitions[]
   /** Tells the broker that the member lives. Rejects when it does not know it, or when the group rebalances. */
   heartbeat(): Promise<void>
   /** Commits in the name of this generation: a later one is refused by the broker, never mixed up with it. Tries once. */
   commit(offsets: readonly PartitionOffset[]): Promise<void>
 }
 
+/** Where the member's partitions stand at the broker. */
+export interface GroupLog {
+  /** Where reading begins: what the group has committed, else the edge of the log that was subscribed to. */
+  positions(topic: string): Promise<Map<number, number>>
+  edge(topic: string, partition: number, edge: 'first' | 'end'): Promise<number>
+}
+
 export interface GroupHooks {
   /** Awaited before the member joins or rejoins: whatever it holds is about to be given up. */
   beforeJoin(): Promise<void>
   /** Called once it has joined, before the first fetch. */
-  joined(membership: Membership): void
-  /** The position of a partition, at each fetch of it. */
-  position(topic: string, partition: number, offset: string): void
-  /** The broker does not have this offset any more (or not yet): the earliest it has comes next. */
-  outOfRange(topic: string, partition: number, offset: string): void
+  joined(membership: Membership, log: GroupLog): void
+  /**
+   * One fetch from a broker of the partitions that it leads; called over and over, with heartbeats between. What it rejects with, kafkajs
+   * deals with as with its own: metadata is fetched anew, the group rejoined, and in the end the member crashes.
+   */
+  fetch(broker: () => Promise<Broker>, assigned: readonly TopicPartitions[]): Promise<void>
+}
+
+export interface TopicPartitions {
+  readonly topic: string
+  readonly partitions: readonly number[]
 }
 
 interface OffsetManager {
   commitOffsets(offsets: {
     topics: { topic: string; partitions: { partition: number; offset: string }[] }[]
   }): Promise<void>
+  resolveOffsets(): Promise<void>
   nextOffset(topic: string, partition: number): { toString(): string }
 }
 
 interface ConsumerGroup {
+  readonly cluster: Cluster
   readonly assigners: readonly object[]
   readonly offsetManager: OffsetManager
   assigned(): { topic: string; partitions: number[] }[]
   heartbeat(options: { interval: number }): Promise<void>
   joinAndSync(): Promise<void>
-  fetch(nodeId: string): Promise<{ topic: string; partition: number; fetchedOffset: string }[]>
-  recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>
+  fetch(nodeId: string): Promise<unknown[]>
+  checkForStaleAssignment(): void
+  filterPartitionsByNode(nodeId: string, assigned: readonly TopicPartitions[]): TopicPartitions[]
+  recoverFromFetch(error: unknown): Promise<void>
 }
 
 const hooksOf = new WeakMap<object, GroupHooks>()
@@ -70,7 +91,7 @@ export const hookedAssigner = (hooks: GroupHooks): { assigner: PartitionAssigner
 const install = (): boolean => {
   const group = internal<{ prototype: ConsumerGroup }>('consumer/consumerGroup')?.prototype
   if (!group) return false
-  const { joinAndSync, fetch, recoverFromOffsetOutOfRange } = group
+  const { joinAndSync, fetch } = group
   const find = (self: ConsumerGroup): GroupHooks | undefined => {
     for (const assigner of self.assigners) {
       const hooks = hooksOf.get(assigner)
@@ -83,27 +104,22 @@ const install = (): boolean => {
     const hooks = find(this)
     await hooks?.beforeJoin()
     await joinAndSync.call(this)
-    hooks?.joined(membership(this))
+    hooks?.joined(membership(this), groupLog(this))
   }
 
   group.fetch = async function (nodeId) {
-    const { offsetManager } = this
-    const batches = await fetch.call(this, nodeId)
     const hooks = find(this)
-    if (!hooks) return batches
-    // Each join makes a new offset manager: what was fetched under the one before belongs to an assignment that has ended.
-    if (this.offsetManager !== offsetManager) return []
-    for (const { topic, partition, fetchedOffset } of batches) hooks.position(topic, partition, fetchedOffset)
-    return batches
-  }
-
-  group.recoverFromOffsetOutOfRange = async function (error) {
-    find(this)?.outOfRange(
-      error.topic,
-      error.partition,
-      this.offsetManager.nextOffset(error.topic, error.partition).toString(),
-    )
-    await recoverFromOffsetOutOfRange.call(this, error)
+    if (!hooks) return fetch.call(this, nodeId)
+    try {
+      await this.cluster.refreshMetadataIfNecessary()
+      this.checkForStaleAssignment()
+      const led = this.filterPartitionsByNode(nodeId, this.assigned())
+      await hooks.fetch(() => this.cluster.findBroker({ nodeId }), led)
+    } catch (error) {
+      await this.recoverFromFetch(error)
+    }
+    // Nothing for kafkajs to hand on: it sends a heartbeat, when one is due, and calls again.
+    return []
   }
   return true
 }
@@ -114,6 +130,18 @@ const membership = (group: ConsumerGroup): Membership => {
     assigned: group.assigned(),
     heartbeat: () => group.heartbeat({ interval: 0 }),
     commit: (offsets) => offsetManager.commitOffsets({ topics: byTopic(offsets) }),
+  }
+}
+
+const groupLog = (group: ConsumerGroup): GroupLog => {
+  const { offsetManager, cluster } = group
+  return {
+    positions: async (topic) => {
+      await offsetManager.resolveOffsets()
+      const partitions = group.assigned().find((one) => one.topic === topic)?.partitions ?? []
+      return new Map(partitions.map((partition) => [partition, Number(offsetManager.nextOffset(topic, partition))]))
+    },
+    edge: (topic, partition, edge) => logEdge(cluster, topic, partition, edge),
   }
 }
 

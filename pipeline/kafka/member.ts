@@ -2,9 +2,11 @@
 import type { Consumer, Kafka } from 'kafkajs'
 import type { TopicPartition } from '../../stages/ports.js'
 import type { OpenAssignment } from '../assignment.js'
-import { settles, unless } from '../backoff.js'
+import { pause, settles, unless } from '../backoff.js'
+import { batchFetcher } from './broker-requests.js'
 import { createFeed, type Feed } from './feed.js'
-import { hookedAssigner, type Membership } from './join-hook.js'
+import { createFetcher, type Fetcher } from './fetcher.js'
+import { type GroupLog, hookedAssigner, type Membership } from './join-hook.js'
 
 export interface MemberOptions {
   readonly kafka: Kafka
@@ -35,6 +37,9 @@ const memberRetry = {
 
 const disconnectTimeoutMs = 5_000
 
+/** of one fetch from one broker, over all partitions */
+const maxFetchBytes = 8 << 20
+
 /** Joins and reads until `signal` aborts, then drains and leaves. Rejects, with nothing left running, when kafkajs gives up. */
 export const runMember = async (options: MemberOptions, signal: AbortSignal): Promise<void> => {
   const { topic, drainTimeoutMs } = options
@@ -42,6 +47,9 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
   let assignment: OpenAssignment | undefined
   let membership: Membership | undefined
   let feed: Feed | undefined
+  let fetcher: Fetcher | undefined
+  const fetchBatches = batchFetcher()
+  const limits = { ...options.fetch, maxBytes: Math.max(maxFetchBytes, options.fetch.maxBytesPerPartition) }
 
   const endAssignment = async () => {
     const ending = assignment
@@ -57,16 +65,26 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
     if (assignment === ending) assignment = undefined
   }
 
-  const joined = (given: Membership) => {
+  const joined = (given: Membership, log?: GroupLog) => {
     membership = given
     feed = undefined
+    fetcher = undefined
     const partitions = given.assigned.flatMap((one) =>
       one.partitions.map((partition) => ({ topic: one.topic, partition })),
     )
     if (signal.aborted) return
     if (partitions.length === 0) return options.onIdle()
     assignment = options.assign(partitions, given)
-    feed = createFeed({ ...options, assignment, heartbeatIntervalMs })
+    if (!log) feed = createFeed({ ...options, assignment, heartbeatIntervalMs })
+    else
+      fetcher = createFetcher({
+        ...options,
+        assignment,
+        limits,
+        idleMs: heartbeatIntervalMs,
+        positions: () => log.positions(topic),
+        afterLoss: (partition) => log.edge(topic, partition, options.fromBeginning ? 'first' : 'end'),
+      })
   }
 
   const { assigner, hooked } = hookedAssigner({
@@ -75,8 +93,11 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
       await endAssignment()
     },
     joined,
-    position: (_, partition, offset) => feed?.position(partition, Number(offset)),
-    outOfRange: (_, partition, offset) => feed?.outOfRange(partition, Number(offset)),
+    fetch: async (broker, led) => {
+      const partitions = led.find((one) => one.topic === topic)?.partitions ?? []
+      if (!fetcher || partitions.length === 0) return pause(limits.maxWaitMs)
+      await fetcher.round(partitions, async (wanted, given) => fetchBatches!(await broker(), topic, wanted, given))
+    },
   })
 
   const consumer = options.kafka.consumer({
@@ -87,7 +108,7 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
     rebalanceTimeout: Math.max(60_000, drainTimeoutMs * 2),
     heartbeatInterval: heartbeatIntervalMs,
     maxBytesPerPartition: options.fetch.maxBytesPerPartition,
-    maxBytes: Math.max(10 * 1024 * 1024, options.fetch.maxBytesPerPartition),
+    maxBytes: limits.maxBytes,
     maxWaitTimeInMs: options.fetch.maxWaitMs,
     metadataMaxAge: 60_000,
     retry: memberRetry,

@@ -89,3 +89,14 @@ if (!zstdAvailable)
       message: expect.stringContaining('zstd needs Node 22.15'),
     })
   })
+
+test('a snappy stream whose lengths lead nowhere, or to gigabytes, is refused', async () => {
+  const { decompress } = kafkajs.CompressionCodecs[CompressionTypes.Snappy]()
+  const stream = (length: number) => {
+    const bytes = Buffer.from('82534e415050590000000001000000010000000000', 'hex')
+    bytes.writeInt32BE(length, 16)
+    return bytes
+  }
+  for (const length of [-4, 0, 100]) await expect(decompress(stream(length))).rejects.toThrow('snappy block')
+  await expect(decompress(Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0]))).rejects.toThrow('longer than they can be')
+})
