@@ -60,12 +60,13 @@ function damaged(datum: Buffer, at: number, byte: number, kind: string): Buffer 
   return Buffer.concat([before, Buffer.of(byte), kind === 'set' ? after.subarray(1) : after])
 }
 
-/** avsc's answer; undefined where it refuses: a long beyond 2^53 is no fault of the bytes. */
+/** avsc's answer; undefined for longs beyond 2^53, which it refuses though they are no fault of the bytes. */
 function avscAnswer(type: avro.Type, datum: Buffer) {
   try {
     return type.decode(datum, 0)
-  } catch {
-    return undefined
+  } catch (error) {
+    if (String(error).includes('precision loss')) return undefined
+    throw error
   }
 }
 

@@ -209,6 +209,19 @@ describe('a record is rejected', () => {
     expect(codes(decodeData(writer, plan, [bomb]))).toEqual([[0, 'allocation-bomb']])
   })
 
+  test.each<[string, unknown, number]>([
+    ['a symbol', { type: 'enum', name: 'E', symbols: ['A', 'B'] }, 2],
+    ['a symbol', { type: 'enum', name: 'E', symbols: ['A', 'B'] }, -1],
+    ['a branch', ['null', 'int'], 2],
+    ['a branch', ['null', 'int'], -1],
+  ])('when it names %s that does not exist: %j, %i', (_, type, index) => {
+    const [bound, skipped] = [recordSchema(['x', type]), recordSchema(['y', type], ['x', 'int'])]
+    const datum = bytes(count(index), Buffer.alloc(1))
+    expect(codes(decodeData(bound, planOf(bound, input(scalar('x'))), [datum]))).toEqual([[0, 'undecodable']])
+    const plan = planOf(recordSchema(['x', 'int']), input(scalar('x')))
+    expect(codes(decodeData(skipped, plan, [datum]))).toEqual([[0, 'undecodable']])
+  })
+
   test.each<[string, unknown, Partial<Parameters<typeof input>[1]>, unknown, string]>([
     ['a double is larger than a float32', 'double', {}, 1e300, 'out-of-range'],
     ['an int is no int8', 'int', { type: 'int8' }, 128, 'out-of-range'],
