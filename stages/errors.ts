@@ -255,6 +255,11 @@ export const errors = {
     retryable: false,
     remedy: 'name one: `millrace switch NAME@VERSION`',
   },
+  'verification-failed': {
+    message: 'predictions are not what the logs say',
+    retryable: false,
+    remedy: 'look at the offsets named; duplicates are expected at least once: --allow-duplicates',
+  },
   'java-missing': {
     message: 'Java is not installed',
     retryable: false,

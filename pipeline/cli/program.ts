@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   switch: async () => (await import('./commands/switch.js')).addSwitch,
   rollback: async () => (await import('./commands/switch.js')).addRollback,
   status: async () => (await import('./commands/status.js')).addStatus,
+  verify: async () => (await import('./commands/verify.js')).addVerify,
   models: async () => (await import('./commands/models.js')).addModels,
   bundle: async () => (await import('./commands/bundle.js')).addBundle,
 }

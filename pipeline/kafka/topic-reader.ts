@@ -12,6 +12,8 @@ import { describeKafkaError, kafkaErrorType } from './errors.js'
 export interface ReadTopicOptions {
   /** where every partition begins: its first record, its end, so many offsets before that, or the offset given for it (else its first) */
   readonly from: 'beginning' | 'end' | { readonly last: number } | ReadonlyMap<number, number>
+  /** all by default */
+  readonly partitions?: readonly number[]
   /** false: ends where the partitions ended when the reading began */
   readonly follow: boolean
   readonly maxWaitMs?: number
@@ -57,7 +59,7 @@ export async function* readTopic(kafka: Kafka, topic: string, options: ReadTopic
       try {
         const opened = cluster ?? (await unless(open(), signal))
         if (!opened) return
-        positions ??= await unless(startOf(opened, topic, options.from), signal)
+        positions ??= await unless(startOf(opened, topic, options), signal)
         if (!positions) return
         if (moved) await unless(backIntoRange(opened, topic, positions), signal)
         moved = false
@@ -92,7 +94,11 @@ const edges = async (cluster: Cluster, topic: string, edge: 'first' | 'end'): Pr
   return new Map(answer?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
 }
 
-const startOf = async (cluster: Cluster, topic: string, from: ReadTopicOptions['from']): Promise<Positions> => {
+const startOf = async (
+  cluster: Cluster,
+  topic: string,
+  { from, partitions }: Pick<ReadTopicOptions, 'from' | 'partitions'>,
+): Promise<Positions> => {
   const [firsts, ends] = [await edges(cluster, topic, 'first'), await edges(cluster, topic, 'end')]
   const wanted = (partition: number): number => {
     if (from === 'beginning') return 0
@@ -100,7 +106,8 @@ const startOf = async (cluster: Cluster, topic: string, from: ReadTopicOptions['
     if (from === 'end') return end
     return from instanceof Map ? (from.get(partition) ?? 0) : end - (from as { readonly last: number }).last
   }
-  const next = new Map([...firsts].map(([partition, first]) => [partition, Math.max(first, wanted(partition))]))
+  const read = [...firsts].filter(([partition]) => partitions?.includes(partition) ?? true)
+  const next = new Map(read.map(([partition, first]) => [partition, Math.max(first, wanted(partition))]))
   return { next, ends }
 }
 

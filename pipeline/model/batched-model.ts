@@ -43,7 +43,8 @@ export class BatchedModel {
     const runs: Run[] = []
     for (let first = 0; first < count; first += size) {
       const taken = Math.min(size, count - first)
-      const padded = this.batch === Number.POSITIVE_INFINITY ? taken : this.batch
+      // Never a row by itself: ONNX Runtime multiplies a single row by another kernel, whose last bits differ from the same row in company.
+      const padded = this.batch === Number.POSITIVE_INFINITY ? Math.max(2, taken) : this.batch
       const tensors = await this.chain.run(this.takeRows(columns, first, taken, padded), padded)
       runs.push({ tensors: rowTensors(tensors, padded), count: taken })
     }
