@@ -92,9 +92,10 @@ export async function verifyPredictions(
         (said.generation < lastGeneration
           ? { kind: 'order', detail: `generation ${said.generation} after ${lastGeneration}` }
           : undefined)
-      lastGeneration = Math.max(lastGeneration, said.generation)
-      if (!wrong) equal++
-      else {
+      if (!wrong) {
+        equal++
+        lastGeneration = said.generation
+      } else {
         unequal++
         differ({ partition, offset, ...wrong })
       }

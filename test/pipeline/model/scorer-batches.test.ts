@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
+import { readBundle } from '../../../pipeline/model/bundle.js'
 import { createScorer } from '../../../pipeline/model/scorer.js'
 import type { Scorer } from '../../../stages/ports.js'
 import { constant, type GraphDefinition, node, value } from '../../fixtures/onnx-graphs.js'
@@ -142,4 +143,22 @@ test('columns that are not what the bundle says are the caller’s fault, not th
   await expect(score(rows(1, new Float64Array(3)))).rejects.toThrow("the column of 'x' is not float32")
   await expect(score(rows(2, new Float32Array(3)))).rejects.toThrow('3 elements instead of 6')
   await expect(score(rows(2, new Float32Array(3)))).rejects.not.toMatchObject({ name: 'InferenceError' })
+})
+
+test('a record gets the same numbers to the last bit alone and in any company', async () => {
+  const bundle = await readBundle('models/bundles/digits@1.tar.gz')
+  const scorer = await createScorer(bundle)
+  try {
+    const random = fc.sample(fc.array(fc.integer({ min: 0, max: 16 }), { minLength: 64, maxLength: 64 }), {
+      numRuns: 50,
+      seed: 7,
+    })
+    const scoresOf = async (rows: readonly number[][]) =>
+      (await scorer.score({ count: rows.length, columns: [Float32Array.from(rows.flat())] })).scores
+    const together = await scoresOf(random)
+    for (const [index, row] of random.entries())
+      expect(await scoresOf([row])).toEqual(together.subarray(index * 10, index * 10 + 10))
+  } finally {
+    await scorer.close()
+  }
 })
