@@ -65,7 +65,10 @@ export interface ModelEvent {
   at: number
 }
 
-/** The first offset of an input partition that a generation scores. Key: `fenceKey`. */
+/**
+ * The first offset of an input partition that a generation scores. Key: `fenceKey`. Generation 0 is no fence but a claim: `worker` owns the
+ * partition from here on in the log, what others write about it afterwards is void, and `offset` counts the claims of the partition.
+ */
 export interface Fence {
   deployment: string
   topic: string

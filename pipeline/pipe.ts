@@ -13,6 +13,7 @@ import { publish } from '../stages/publish.js'
 import { refund } from '../stages/refund.js'
 import { shadow } from '../stages/shadow.js'
 import type { Config } from './config.js'
+import { defaultRecordsPerRun } from './kafka/source.js'
 import type { PipeObserver } from './pipe-observer.js'
 import type { ShadowReport } from './shadow-report.js'
 import type { Swap } from './swap/swap.js'
@@ -27,6 +28,13 @@ export interface PipeParts {
   readonly observer: PipeObserver
   readonly shadows: ShadowReport
 }
+
+/** So many records may wait for a commit: at full speed about as many as come in an interval. */
+const maxCommitRecords = (credits: Config['credits']) => 4 * credits.records
+
+/** How many records of a partition may be published and not committed: those, and what is in the pipe besides. */
+export const uncommittedRecords = ({ credits }: Pick<Config, 'credits'>): number =>
+  maxCommitRecords(credits) + Math.max(credits.records, defaultRecordsPerRun)
 
 /** One pipe per assignment: it is built when partitions are assigned, drains when they are revoked, and holds nothing afterwards. */
 export const createPipe =
@@ -44,6 +52,7 @@ export const createPipe =
       .records(credits)
       .pipe(
         tap(observer.fetched),
+        tap(choice.arrived),
         decode({ choice, decoder, leases, maxRecords: batch.maxRecords }),
         tap(observer.decoded),
         microBatch({ limits: () => config().batch, leases }),
@@ -58,7 +67,7 @@ export const createPipe =
       awaitFences({ gate: swap }),
       publish({ publisher }),
       tap(observer.published),
-      commit({ committer, everyMs: commitIntervalMs }),
+      commit({ committer, everyMs: commitIntervalMs, maxRecords: maxCommitRecords(creditLimits) }),
       refund({ credits, leases }),
       finalize(() => {
         choice.close()

@@ -13,6 +13,7 @@ import { createKafkaLog, createWritableKafkaLog } from './deployment-logs.js'
 import { createEventLog } from './event-log.js'
 import { describeTopics } from './kafka/admin.js'
 import { createKafka } from './kafka/client.js'
+import { partitionEdges } from './kafka/log.js'
 import { createPublisher } from './kafka/publisher.js'
 import { createKafkaSource } from './kafka/source.js'
 import { kafkaOptionsOf } from './kafka-options.js'
@@ -22,7 +23,7 @@ import type { ModelEvent } from './messages.js'
 import { createModelLoader } from './model/loader.js'
 import { openStore } from './model/store.js'
 import { createPartStates, type Part, type PartState, type PartStates } from './part-states.js'
-import { createPipe } from './pipe.js'
+import { createPipe, uncommittedRecords } from './pipe.js'
 import { observers, type PipeObserver } from './pipe-observer.js'
 import { createPipeStats, type PipeStats } from './pipe-stats.js'
 import { createShadowReport, type ShadowStats } from './shadow-report.js'
@@ -181,6 +182,14 @@ export function startWorker(options: WorkerOptions): Worker {
         },
       }),
       keepPrevious: config.bundles.keepPrevious,
+      inputEdges: (partitions) =>
+        partitionEdges(
+          kafka,
+          topics.input,
+          partitions.map(({ partition }) => partition),
+          ending.signal,
+        ),
+      uncommittedRecords: uncommittedRecords(config),
       onEvent: eventLog.emit,
     })
     modelStatus = () => swap.status
@@ -205,7 +214,7 @@ export function startWorker(options: WorkerOptions): Worker {
       sessionTimeoutMs: config.kafka.sessionTimeoutMs,
       drainTimeoutMs: config.drainTimeoutMs,
       fetch: { maxBytesPerPartition: config.kafka.maxFetchBytesPerPartition, maxWaitMs: config.kafka.maxFetchWaitMs },
-      beforeRecords: () => swap.readBackFences(),
+      beforeRecords: (partitions, tenure) => swap.takeOver(partitions, tenure),
       onState: onState('source'),
     })
     const shadowPublisher = createPublisher({ kafka, topics: { shadow: topics.shadow }, onState: onState('shadow') })

@@ -33,13 +33,23 @@ export const logEdge = async (
   topic: string,
   partition: number,
   edge: 'first' | 'end',
-): Promise<number> => {
+): Promise<number> => (await logEdges(cluster, topic, [partition], edge))[0]!
+
+/** The same of several partitions, in their order. */
+export const logEdges = async (
+  cluster: Cluster,
+  topic: string,
+  partitions: readonly number[],
+  edge: 'first' | 'end',
+): Promise<number[]> => {
   const [answer] = await cluster.fetchTopicsOffset([
-    { topic, partitions: [{ partition }], fromBeginning: edge === 'first' },
+    { topic, partitions: partitions.map((partition) => ({ partition })), fromBeginning: edge === 'first' },
   ])
-  const offset = answer?.partitions[0]?.offset
-  if (offset === undefined) throw new MillraceError('topic-missing', `${topic} has no partition ${partition}`)
-  return Number(offset)
+  return partitions.map((partition) => {
+    const offset = answer?.partitions.find((one) => one.partition === partition)?.offset
+    if (offset === undefined) throw new MillraceError('topic-missing', `${topic} has no partition ${partition}`)
+    return Number(offset)
+  })
 }
 
 /** per partition */

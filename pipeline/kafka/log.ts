@@ -3,11 +3,11 @@
  * consumer group would be of no use: it would want its own name, an ACL and a clean-up for each reader. Fetched by hand instead, over the
  * cluster interface that kafkajs gives to partition assigners; nothing is committed and nothing is left behind on the broker.
  */
-import type { Kafka } from 'kafkajs'
+import type { Cluster, Kafka } from 'kafkajs'
 import { Observable } from 'rxjs'
 import type { SourceRecord } from '../../stages/ports.js'
 import { createBackoff, settles, unless } from '../backoff.js'
-import { createCluster, fetchPartition, logEdge } from './cluster.js'
+import { createCluster, fetchPartition, logEdge, logEdges } from './cluster.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 
 export type LogEntry =
@@ -136,7 +136,37 @@ const readSession = async (
 }
 
 /** The end of the log now: the offset after the last entry. Waits for a broker that is away; rejects as `readLog` errors, and when `signal` aborts. */
-export const logEnd = async (kafka: Kafka, topic: string, signal?: AbortSignal): Promise<number> => {
+export const logEnd = (kafka: Kafka, topic: string, signal?: AbortSignal): Promise<number> =>
+  askCluster(kafka, topic, signal, (cluster) => logEdge(cluster, topic, 0, 'end'))
+
+export interface PartitionEdges {
+  /** the first offset that there is */
+  readonly first: number
+  /** the one after the last */
+  readonly end: number
+}
+
+/** The edges of the partitions now, in their order. Waits and rejects as `logEnd`. */
+export const partitionEdges = (
+  kafka: Kafka,
+  topic: string,
+  partitions: readonly number[],
+  signal?: AbortSignal,
+): Promise<PartitionEdges[]> =>
+  askCluster(kafka, topic, signal, async (cluster) => {
+    const [firsts, ends] = [
+      await logEdges(cluster, topic, partitions, 'first'),
+      await logEdges(cluster, topic, partitions, 'end'),
+    ]
+    return partitions.map((_, index) => ({ first: firsts[index]!, end: ends[index]! }))
+  })
+
+const askCluster = async <T>(
+  kafka: Kafka,
+  topic: string,
+  signal: AbortSignal | undefined,
+  ask: (cluster: Cluster) => Promise<T>,
+): Promise<T> => {
   const backoff = createBackoff()
   for (;;) {
     signal?.throwIfAborted()
@@ -144,7 +174,7 @@ export const logEnd = async (kafka: Kafka, topic: string, signal?: AbortSignal):
     try {
       await cluster.connect()
       await cluster.addTargetTopic(topic)
-      return await logEdge(cluster, topic, 0, 'end')
+      return await ask(cluster)
     } catch (error) {
       const described = describeKafkaError(error, topic)
       if (!described.retryable) throw described

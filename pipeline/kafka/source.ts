@@ -10,6 +10,17 @@ import { runMember } from './member.js'
 
 export type SourceState = 'connecting' | 'joining' | 'running' | 'waiting' | 'stopped'
 
+/** Records handed on at once. One run is let into a pipe with less credit than that, if nothing else is in it. */
+export const defaultRecordsPerRun = 2_048
+
+/** The time for which a member owns partitions. */
+export interface Tenure {
+  /** Resolves when the group still knows the member as their owner; rejects when it does not, or not now. */
+  readonly confirm: () => Promise<void>
+  /** aborts when the partitions are given up */
+  readonly signal: AbortSignal
+}
+
 export interface KafkaSourceOptions {
   /** a client of its own: see `createKafka` */
   readonly kafka: Kafka
@@ -21,10 +32,10 @@ export interface KafkaSourceOptions {
   /** how long a revoked or stopping pipe may finish; heartbeats go on meanwhile, so it may exceed the session timeout */
   readonly drainTimeoutMs: number
   readonly fetch: { readonly maxBytesPerPartition: number; readonly maxWaitMs: number }
-  /** records handed on at once; 2,048 by default */
+  /** records handed on at once; `defaultRecordsPerRun` by default */
   readonly maxRecordsPerRun?: number
   /** Awaited after an assignment, before its first record is handed on. Waits out infrastructure itself: a rejection ends the source. */
-  readonly beforeRecords?: (partitions: readonly TopicPartition[]) => Promise<void>
+  readonly beforeRecords?: (partitions: readonly TopicPartition[], tenure: Tenure) => Promise<void>
   /** `waiting` is said with what is waited for; `running` also with what was lost to retention. */
   readonly onState?: (state: SourceState, detail: string) => void
 }
@@ -83,19 +94,22 @@ const openSource = <T>(
     everJoined = true
     backoff.reset()
     const epoch = nextEpoch()
-    const ready = (options.beforeRecords?.(partitions) ?? Promise.resolve()).then(() =>
-      state('running', `epoch ${epoch}: ${options.topic} ${partitions.map((one) => one.partition).join(', ')}`),
-    )
+    const prepare = async () => {
+      await options.beforeRecords?.(partitions, { confirm: membership.heartbeat, signal: assignment.closing })
+      state('running', `epoch ${epoch}: ${options.topic} ${partitions.map((one) => one.partition).join(', ')}`)
+    }
+    const ready = Promise.resolve().then(prepare)
     ready.catch(fail)
-    return openAssignment({
+    const assignment: OpenAssignment = openAssignment({
       epoch,
       partitions,
       pipe,
       ready,
-      commit: (offsets, ended) => commit(membership, offsets, ended),
+      commit: (offsets, ended) => commit(membership, offsets, assignment.closing, ended),
       onValue: (value) => subscriber.next(value),
       onError: fail,
     })
+    return assignment
   }
 
   const loop = async () => {
@@ -106,7 +120,7 @@ const openSource = <T>(
           {
             ...options,
             fromBeginning: options.fromBeginning ?? true,
-            maxRecordsPerRun: options.maxRecordsPerRun ?? 2_048,
+            maxRecordsPerRun: options.maxRecordsPerRun ?? defaultRecordsPerRun,
             assign,
             onJoining: () => state('joining', options.groupId),
             onIdle: () => state('running', `no partitions of ${options.topic}: more members than partitions`),
@@ -143,8 +157,16 @@ const openSource = <T>(
 const lost = (from: number, to: number) =>
   to >= from ? `${to - from} offsets lost to retention` : 'the log is shorter than the committed offset'
 
-/** Until the broker has them, or the assignment has ended. */
-const commit = async (membership: Membership, offsets: readonly Covered[], ended: AbortSignal): Promise<void> => {
+/**
+ * Until the broker has them, or the assignment has ended. Once the group has gone on this waits for the member to notice: what is published
+ * and cannot be committed must not make room for more.
+ */
+const commit = async (
+  membership: Membership,
+  offsets: readonly Covered[],
+  closing: AbortSignal,
+  ended: AbortSignal,
+): Promise<void> => {
   const backoff = createBackoff(50, 2_000)
   const requests = offsets.map(({ topic, partition, next }) => ({ topic, partition, offset: String(next) }))
   while (!ended.aborted) {
@@ -152,8 +174,11 @@ const commit = async (membership: Membership, offsets: readonly Covered[], ended
       return await membership.commit(requests)
     } catch (error) {
       const type = kafkaErrorType(error)
-      if (type !== undefined && lostMembership.has(type)) return
+      if (type !== undefined && lostMembership.has(type)) return closing.aborted ? undefined : aborts(closing)
       await backoff.wait(ended)
     }
   }
 }
+
+const aborts = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))

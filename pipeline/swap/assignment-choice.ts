@@ -1,5 +1,5 @@
 /** Which generation scores the records of one assignment, and the fences that this sets. */
-import type { Choice, TopicPartition } from '../../stages/ports.js'
+import type { Choice, Generation, TopicPartition } from '../../stages/ports.js'
 import type { Fence } from '../messages.js'
 import type { Fences } from './fences.js'
 import type { LiveGeneration } from './live-generation.js'
@@ -11,6 +11,10 @@ export interface AssignmentChoiceOptions {
   readonly partitions: readonly TopicPartition[]
   readonly fences: Fences
   readonly active: () => ActiveGeneration | undefined
+  /** where the input of a partition ended when it was taken over */
+  readonly endOf: (topic: string, partition: number) => number
+  /** how many records an owner may have published without committing them */
+  readonly uncommittedRecords: number
   /** Begins to load the generation of a fence. */
   readonly open: (fence: Fence) => LiveGeneration
   /** Resolves when a generation may have become active. */
@@ -21,7 +25,8 @@ export interface AssignmentChoiceOptions {
 
 /**
  * The answer comes from the fences. Past the last one, where no fence says otherwise yet, the active generation begins: that sets the next
- * fence, at the very record that is asked for. Between fences, where records are read again, older generations are loaded as they are needed
+ * fence, at the very record that is asked for. Except among the first records after an assignment: an owner before this one may have
+ * published those and not have come to commit them, so the generation of the last fence goes on to where that is not possible. Between fences, where records are read again, older generations are loaded as they are needed
  * and let go when the partition has passed them.
  */
 export function createAssignmentChoice(options: AssignmentChoiceOptions): AssignmentChoice {
@@ -29,7 +34,16 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
   const { table } = fences
   /** generations that are not the active one, by number and digest, and the partitions that are reading through them */
   const older = new Map<string, { readonly live: LiveGeneration; readonly readers: Set<string> }>()
+  /** of each partition: how many of the first records are still to come, and where those end that came */
+  const first = new Map<string, { left: number; end: number }>()
   let closed = false
+
+  /** From here on nobody has published anything. */
+  const newFrom = (topic: string, partition: number): number => {
+    const { left, end } = first.get(`${topic}/${partition}`) ?? { left: options.uncommittedRecords, end: 0 }
+    const inputEnd = options.endOf(topic, partition)
+    return left > 0 ? inputEnd : Math.min(end, inputEnd)
+  }
 
   const leave = (reader: string, except?: string) => {
     for (const [key, { live, readers }] of older) {
@@ -50,7 +64,7 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
       digest: generation.digest,
       mode: plan.mode,
       candidate: plan.candidate,
-      candidateDigest: (generation.canary?.generation ?? generation.shadow)?.digest ?? null,
+      candidateDigest: candidateDigestOf(generation),
       percent: plan.percent,
       command: plan.command,
       worker: options.worker,
@@ -63,21 +77,18 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
   const choose = (topic: string, partition: number, offset: number): Choice | Promise<Choice> => {
     const active = options.active()
     const { fence, next } = table.at(topic, partition, offset)
-    if (
-      fence &&
-      active &&
-      !next &&
-      fence.generation === active.plan.number &&
-      fence.digest === active.generation.digest
-    )
+    if (fence && active && !next && isOf(active, fence))
       return { generation: active.generation, until: Number.POSITIVE_INFINITY }
     if (!fence && next) {
       // The group was set back before the first fence: that generation is all that is known of those records.
       fences.set({ ...next, offset, worker: options.worker })
       return choose(topic, partition, offset)
     }
-    if (!next && active && (!fence || fence.generation < active.plan.number))
-      return begin(topic, partition, offset, active)
+    if (!next && active && (!fence || fence.generation < active.plan.number)) {
+      const free = newFrom(topic, partition)
+      if (!fence || offset >= free) return begin(topic, partition, offset, active)
+      return readAgain(fence, free, active, topic, partition, offset)
+    }
     if (!fence) return later(options.nextChange(), topic, partition, offset)
     return readAgain(fence, next?.offset ?? Number.POSITIVE_INFINITY, active, topic, partition, offset)
   }
@@ -91,7 +102,7 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
     offset: number,
   ): Choice | Promise<Choice> => {
     const reader = `${topic}/${partition}`
-    if (active && fence.generation === active.plan.number && fence.digest === active.generation.digest) {
+    if (active && isOf(active, fence)) {
       leave(reader)
       return { generation: active.generation, until }
     }
@@ -124,6 +135,12 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
 
   return {
     choose,
+    arrived({ topic, partition, records, next }) {
+      const key = `${topic}/${partition}`
+      const so = first.get(key) ?? { left: options.uncommittedRecords, end: 0 }
+      if (so.left <= 0) return
+      first.set(key, { left: so.left - records.length, end: next })
+    },
     close() {
       closed = true
       for (const { live } of older.values()) live.retire()
@@ -132,3 +149,12 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
     },
   }
 }
+
+const candidateDigestOf = ({ canary, shadow }: Generation): string | null =>
+  (canary?.generation ?? shadow)?.digest ?? null
+
+/** Whether the fence means this very generation: the same number with other bundles is another worker's reading of a name. */
+const isOf = ({ plan, generation }: ActiveGeneration, fence: Fence): boolean =>
+  fence.generation === plan.number &&
+  fence.digest === generation.digest &&
+  fence.candidateDigest === candidateDigestOf(generation)

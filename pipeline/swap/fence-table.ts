@@ -1,8 +1,13 @@
 /**
- * Which generation scores an offset, as the fences say it: of the fences at or below the offset, the one of the greatest generation. Fences
- * of a partition grow in offset and generation together, so that is also the nearest one.
+ * Which generation scores an offset, as the fence log says it when it is read in order: of the fences at or below the offset, the one of the
+ * greatest generation. Fences of a partition grow in offset and generation together, so that is also the nearest one.
+ *
+ * A worker that has lost a partition without knowing may still write. So each owner claims its partitions before it scores: a fence of
+ * generation 0, whose offset counts the claims of the partition. A claim counts when its number is above the last one, a fence when it is
+ * the last claimant's; what does not count is void for every reader, its writer included.
  */
-import type { Fence } from '../messages.js'
+import type { TopicPartition } from '../../stages/ports.js'
+import { type Fence, fenceKey } from '../messages.js'
 
 export interface FenceLookup {
   /** undefined: the offset lies before the first fence, or there is none */
@@ -11,14 +16,29 @@ export interface FenceLookup {
   readonly next: Fence | undefined
 }
 
+export interface Claim {
+  readonly worker: string
+  readonly number: number
+}
+
 export interface FenceTable {
-  /** Notes a fence; of two with the same partition and generation the later write counts, as compaction has it. */
-  apply(fence: Fence): void
-  /** The generation of this key is forgotten (a tombstone). */
-  forget(topic: string, partition: number, generation: number): void
+  /** Notes a fence or a claim, in the order of the log: whether it counts. Of two with the same key the later counts, as compaction has it. */
+  apply(fence: Fence): boolean
+  /** The fence under this key is forgotten (a tombstone). */
+  forget(key: string): void
+  /** Takes a fence for true that its owner has just set, until the log says it too. */
+  stage(fence: Fence): void
+  /** fences of a partition that the log does not say yet */
+  staged(of: TopicPartition): readonly Fence[]
+  /** The log will not say them: this worker does not own the partition any more. */
+  unstage(of: TopicPartition): void
+  /** Who owns a partition by the log. */
+  claim(of: TopicPartition): Claim | undefined
+  /** Keys under which something void stands last in the log, until the owner says again what is true there. */
+  disputed(of: TopicPartition): readonly string[]
+  /** What the log says under a key. */
+  find(key: string): Fence | undefined
   at(topic: string, partition: number, offset: number): FenceLookup
-  /** The fence of the newest generation of a partition. */
-  last(topic: string, partition: number): Fence | undefined
   /** The fence of this generation, of any partition: what it is and that it was ever used. */
   ofGeneration(generation: number): Fence | undefined
   /** Fences of the partition that decide about nothing from `offset` on: all before the one that scores it. */
@@ -26,55 +46,99 @@ export interface FenceTable {
   all(): Fence[]
 }
 
+interface Entry {
+  /** what the log says, ascending in generation */
+  fences: readonly Fence[]
+  staged: readonly Fence[]
+  claim: Claim | undefined
+  readonly disputed: Set<string>
+}
+
 export function createFenceTable(): FenceTable {
-  /** by partition, ascending in generation */
-  const partitions = new Map<string, Fence[]>()
-  const keyOf = (topic: string, partition: number) => `${topic}/${partition}`
+  const partitions = new Map<string, Entry>()
+  const entryAt = (topic: string, partition: number): Entry => {
+    const key = `${topic}/${partition}`
+    const entry = partitions.get(key) ?? { fences: [], staged: [], claim: undefined, disputed: new Set() }
+    partitions.set(key, entry)
+    return entry
+  }
+  const entryOf = ({ topic, partition }: TopicPartition) => entryAt(topic, partition)
+  const known = ({ fences, staged }: Entry) => staged.reduce(put, fences)
 
   const at = (topic: string, partition: number, offset: number): FenceLookup => {
-    const fences = partitions.get(keyOf(topic, partition)) ?? []
-    for (let i = fences.length - 1; i >= 0; i--) {
-      if (fences[i]!.offset > offset) continue
-      const next = fences.slice(i + 1).find((one) => one.offset > offset)
-      return { fence: fences[i], next }
-    }
-    // One that was set by somebody who had lost the partition may lie beyond a newer one: the nearest counts.
-    const next = fences.reduce<Fence | undefined>(
-      (low, one) => (low && low.offset <= one.offset ? low : one),
-      undefined,
-    )
-    return { fence: undefined, next }
+    const fences = known(entryAt(topic, partition))
+    const index = fences.findLastIndex((fence) => fence.offset <= offset)
+    let next: Fence | undefined
+    for (const fence of fences.slice(index + 1)) if (!next || fence.offset < next.offset) next = fence
+    return { fence: fences[index], next }
   }
 
   return {
-    apply(fence) {
-      const key = keyOf(fence.topic, fence.partition)
-      const fences = partitions.get(key) ?? []
-      partitions.set(key, fences)
-      const index = fences.findIndex(({ generation }) => generation >= fence.generation)
-      if (index === -1) fences.push(fence)
-      else fences.splice(index, fences[index]!.generation === fence.generation ? 1 : 0, fence)
-    },
-    forget(topic, partition, generation) {
-      const key = keyOf(topic, partition)
-      const left = (partitions.get(key) ?? []).filter((one) => one.generation !== generation)
-      if (left.length > 0) partitions.set(key, left)
-      else partitions.delete(key)
-    },
     at,
-    last: (topic, partition) => partitions.get(keyOf(topic, partition))?.at(-1),
+    apply(fence) {
+      const entry = entryOf(fence)
+      const { claim } = entry
+      if (fence.generation === 0) {
+        if (claim && fence.offset <= claim.number) return false
+        entry.claim = { worker: fence.worker, number: fence.offset }
+        return true
+      }
+      const key = fenceKey(fence)
+      if (claim && claim.worker !== fence.worker) {
+        entry.disputed.add(key)
+        return false
+      }
+      entry.disputed.delete(key)
+      entry.fences = put(entry.fences, fence)
+      entry.staged = entry.staged.filter((one) => !isSame(one, fence))
+      return true
+    },
+    forget(key) {
+      for (const entry of partitions.values()) {
+        entry.disputed.delete(key)
+        entry.fences = entry.fences.filter((fence) => fenceKey(fence) !== key)
+      }
+    },
+    stage(fence) {
+      const entry = entryOf(fence)
+      entry.staged = [...entry.staged, fence]
+    },
+    staged: (of) => entryOf(of).staged,
+    unstage(of) {
+      entryOf(of).staged = []
+    },
+    claim: (of) => entryOf(of).claim,
+    disputed: (of) => [...entryOf(of).disputed],
+    find(key) {
+      for (const { fences } of partitions.values()) {
+        const found = fences.find((fence) => fenceKey(fence) === key)
+        if (found) return found
+      }
+      return undefined
+    },
     ofGeneration(generation) {
-      for (const fences of partitions.values()) {
-        const found = fences.find((fence) => fence.generation === generation)
+      for (const entry of partitions.values()) {
+        const found = known(entry).find((fence) => fence.generation === generation)
         if (found) return found
       }
       return undefined
     },
     obsolete(topic, partition, offset) {
       const { fence } = at(topic, partition, offset)
-      if (!fence) return []
-      return (partitions.get(keyOf(topic, partition)) ?? []).filter(({ generation }) => generation < fence.generation)
+      return fence ? entryAt(topic, partition).fences.filter(({ generation }) => generation < fence.generation) : []
     },
-    all: () => [...partitions.values()].flat(),
+    all: () => [...partitions.values()].flatMap(({ fences }) => fences),
   }
 }
+
+/** The fences with this one in its place. */
+const put = (fences: readonly Fence[], fence: Fence): readonly Fence[] => {
+  const others = fences.filter(({ generation }) => generation !== fence.generation)
+  return [...others, fence].sort((one, other) => one.generation - other.generation)
+}
+
+const isSame = (one: Fence, other: Fence): boolean =>
+  one.generation === other.generation &&
+  one.offset === other.offset &&
+  one.digest === other.digest &&
+  one.candidateDigest === other.candidateDigest

@@ -1,5 +1,6 @@
 /** The fences of a deployment in one worker: what the log says of them, and what this worker adds to it. */
-import type { FenceGate, Generation } from '../../stages/ports.js'
+import type { FenceGate, TopicPartition } from '../../stages/ports.js'
+import { pause } from '../backoff.js'
 import { type Fence, fenceKey } from '../messages.js'
 import { createFenceTable, type FenceTable } from './fence-table.js'
 import { followLog } from './log-follower.js'
@@ -11,83 +12,174 @@ export interface FenceEntry {
   readonly fence: Fence | null
 }
 
+/** The time for which this worker owns partitions. */
+export interface Tenure {
+  /** Resolves when the group still knows this worker as the owner. */
+  readonly confirm: () => Promise<void>
+  /** aborts when the partitions are given up */
+  readonly signal: AbortSignal
+}
+
 export interface FencesOptions {
+  readonly deployment: string
+  /** id of this worker */
+  readonly worker: string
   readonly log: WritableLog<FenceEntry>
-  /** a fence of somebody else came in, or one of this worker is written */
+  /** a fence that counts is in the log */
   readonly onFence: (fence: Fence, own: boolean) => void
   readonly onUnreadable: (reason: string) => void
+  /** how long to wait before the group is asked again */
+  readonly retryMs: number
 }
 
 export interface Fences extends FenceGate {
   readonly table: FenceTable
   /** Resolves when every fence that is in the log at the time of the call is in the table. */
   catchUp(): Promise<void>
+  /**
+   * Makes this worker the owner of the partitions, by the log: what others write there afterwards is void. Resolves when that is so, and
+   * everything that counts is in the table; or when the tenure ends.
+   */
+  claim(partitions: readonly TopicPartition[], tenure: Tenure): Promise<void>
   /** Sets a fence: in the table at once, in the log soon; `written` tells when. */
   set(fence: Fence): void
   /** Forgets the fences in the log and here. */
   remove(fences: readonly Fence[]): void
   /** The partitions are somebody else's now: their fences are not defended any more. */
-  disown(partitions: readonly { readonly topic: string; readonly partition: number }[]): void
+  disown(partitions: readonly TopicPartition[]): void
   close(): void
 }
 
-export function createFences({ log, onFence, onUnreadable }: FencesOptions): Fences {
+export function createFences(options: FencesOptions): Fences {
+  const { deployment, worker, log, onFence } = options
   const table = createFenceTable()
-  /** by partition, the write that is under way last */
-  const pending = new Map<string, Promise<void>>()
-  /** what this worker set in partitions that it owns, by key */
-  const own = new Map<string, Fence>()
-  const partitionOf = ({ topic, partition }: { topic: string; partition: number }) => `${topic}/${partition}`
+  const owned = new Set<string>()
+  /** by partition: what `written` has promised */
+  const gates = new Map<string, { readonly opened: Promise<void>; open(): void }>()
 
-  const write = (fence: Fence): Promise<void> => log.append({ key: fenceKey(fence), fence })
+  const write = (key: string, fence: Fence | null) => log.append({ key, fence })
+  const soon = (key: string, fence: Fence | null) => void write(key, fence).catch(() => undefined)
 
-  const seen = ({ key, fence }: FenceEntry) => {
-    if (!fence) return forget(key)
-    const mine = own.get(key)
-    if (!mine) {
-      table.apply(fence)
-      onFence(fence, false)
-    } else if (mine.offset !== fence.offset || mine.digest !== fence.digest) {
-      // Somebody who has lost the partition wrote late. Its owner says it again, so that the log and its compaction end with what is true.
-      void write(mine).catch(() => undefined)
+  /** Says what is true where something void stands, so that the log and its compaction end with it. */
+  const defend = (of: TopicPartition) => {
+    for (const key of table.disputed(of)) {
+      const fence = table.find(key)
+      soon(key, fence ? { ...fence, worker } : null)
     }
   }
-  const forget = (key: string) => {
-    const found = table.all().find((fence) => fenceKey(fence) === key)
-    if (found && !own.has(key)) table.forget(found.topic, found.partition, found.generation)
+
+  const seen = ({ key, fence }: FenceEntry) => {
+    if (!fence) return seenTombstone(key)
+    const name = nameOf(fence)
+    const counts = table.apply(fence)
+    if (fence.generation === 0) {
+      if (counts && fence.worker !== worker) owned.delete(name)
+      return
+    }
+    if (!counts) {
+      if (owned.has(name)) defend(fence)
+      return
+    }
+    onFence(fence, fence.worker === worker)
+    if (table.staged(fence).length > 0) return
+    gates.get(name)?.open()
+    gates.delete(name)
+  }
+
+  const seenTombstone = (key: string) => {
+    const fence = table.find(key)
+    // What this worker removed is not in the table any more: somebody else did not know better.
+    if (fence && owned.has(nameOf(fence))) soon(key, { ...fence, worker })
+    else table.forget(key)
   }
 
   const follower = followLog(log, (item) => {
     if (item.type === 'entry') seen(item.value)
-    else onUnreadable(item.error.message)
+    else options.onUnreadable(item.error.message)
+  })
+
+  /** The claims that count. None when the group does not know this worker, or not now. */
+  const tryClaim = async (partitions: readonly TopicPartition[], confirm: Tenure['confirm']): Promise<Fence[]> => {
+    await follower.catchUp()
+    const claims = partitions.map((of) => claimOf(of, (table.claim(of)?.number ?? 0) + 1))
+    // Asked after the log was read: whoever owns the partitions later will claim a higher number, or this one before us.
+    const confirmed = await confirm().then(
+      () => true,
+      () => false,
+    )
+    if (!confirmed) return []
+    await Promise.all(claims.map((claim) => write(fenceKey(claim), claim)))
+    await follower.catchUp()
+    return claims.filter((one) => {
+      const claim = table.claim(one)
+      return claim?.worker === worker && claim.number === one.offset
+    })
+  }
+
+  const claimOf = ({ topic, partition }: TopicPartition, number: number): Fence => ({
+    deployment,
+    topic,
+    partition,
+    generation: 0,
+    offset: number,
+    model: '',
+    digest: '',
+    mode: 'ALL',
+    candidate: null,
+    candidateDigest: null,
+    percent: null,
+    command: null,
+    worker,
+    at: Date.now(),
   })
 
   return {
     table,
     catchUp: () => follower.catchUp(),
-    set(fence) {
-      table.apply(fence)
-      own.set(fenceKey(fence), fence)
-      const partition = partitionOf(fence)
-      const written = write(fence).then(() => {
-        if (pending.get(partition) === written) pending.delete(partition)
-        onFence(fence, true)
-      })
-      pending.set(partition, written)
-      written.catch(() => undefined)
+    async claim(partitions, tenure) {
+      const { confirm, signal } = tenure
+      for (let missing = partitions; missing.length > 0; await pause(options.retryMs, signal)) {
+        const claims = await tryClaim(missing, confirm)
+        if (signal.aborted) return
+        for (const claim of claims) {
+          owned.add(nameOf(claim))
+          defend(claim)
+        }
+        missing = missing.filter((of) => !owned.has(nameOf(of)))
+        if (missing.length === 0) return
+      }
     },
-    written: (topic, partition, _generation: Generation) => pending.get(partitionOf({ topic, partition })),
+    set(fence) {
+      table.stage(fence)
+      const name = nameOf(fence)
+      if (!gates.has(name)) gates.set(name, createGate())
+      soon(fenceKey(fence), fence)
+    },
+    written: (topic, partition) => gates.get(nameOf({ topic, partition }))?.opened,
     remove(fences) {
       for (const fence of fences) {
-        own.delete(fenceKey(fence))
-        table.forget(fence.topic, fence.partition, fence.generation)
-        void log.append({ key: fenceKey(fence), fence: null }).catch(() => undefined)
+        const key = fenceKey(fence)
+        table.forget(key)
+        soon(key, null)
       }
     },
     disown(partitions) {
-      const lost = new Set(partitions.map(partitionOf))
-      for (const [key, fence] of own) if (lost.has(partitionOf(fence))) own.delete(key)
+      for (const of of partitions) {
+        owned.delete(nameOf(of))
+        gates.delete(nameOf(of))
+        table.unstage(of)
+      }
     },
     close: () => follower.close(),
   }
+}
+
+const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`
+
+const createGate = () => {
+  let open: () => void = () => undefined
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open: () => open() }
 }

@@ -3,11 +3,11 @@
  * which generation scores it. All decisions come from the logs; what this worker knows alone is only which bundles it has ready.
  */
 import { Subject } from 'rxjs'
-import type { FenceGate, Generation, ModelChoice, ModelLoader, TopicPartition } from '../../stages/ports.js'
+import type { FenceGate, Fetched, Generation, ModelChoice, ModelLoader, TopicPartition } from '../../stages/ports.js'
 import type { Fence, ModelCommand, ModelEvent } from '../messages.js'
 import { createAssignmentChoice } from './assignment-choice.js'
 import { createControlFold, type GenerationPlan, type Outcome, type Prepared } from './control-fold.js'
-import { createFences, type FenceEntry } from './fences.js'
+import { createFences, type FenceEntry, type Tenure } from './fences.js'
 import type { GenerationState } from './generation-states.js'
 import { type LiveGeneration, openGeneration, type Wanted } from './live-generation.js'
 import { followLog } from './log-follower.js'
@@ -28,8 +28,17 @@ export interface SwapOptions {
   /** whether the previous model stays loaded, so that a rollback is instant */
   readonly keepPrevious: boolean
   readonly onEvent: (event: SwapEvent) => void
+  /** The first offset that each of the partitions has, and the one after the last. Waits for the broker. */
+  readonly inputEdges: (partitions: readonly TopicPartition[]) => Promise<readonly Edges[]>
+  /** how many records of a partition an owner may have published without committing them: 0 where both are one transaction */
+  readonly uncommittedRecords: number
   /** how long to wait before a bundle that others have is looked for again; 1,000 by default */
   readonly retryMs?: number
+}
+
+export interface Edges {
+  readonly first: number
+  readonly end: number
 }
 
 export interface ModelStatus {
@@ -50,17 +59,20 @@ export interface SwapStatus {
 
 /** The choice of one assignment: `close` it with its pipe. */
 export interface AssignmentChoice extends ModelChoice {
+  /** Tells what is about to be asked for. */
+  arrived(run: Fetched): void
   close(): void
 }
 
 export interface Swap extends FenceGate {
   /** Resolves when the logs are read and the committed model is loaded, or none is named yet. Rejects when a log cannot be read. */
   start(): Promise<void>
-  /** Resolves when all fences written so far are known: what has to be before the first record of an assignment is scored. */
-  readBackFences(): Promise<void>
+  /**
+   * Claims the partitions and reads their fences back: what has to be before the first record of an assignment is scored. Resolves when it is
+   * done, or when the tenure ends.
+   */
+  takeOver(partitions: readonly TopicPartition[], tenure: Tenure): Promise<void>
   choiceFor(partitions: readonly TopicPartition[]): AssignmentChoice
-  /** Forgets fences of a partition that decide about nothing from the offset on. */
-  forgetFencesBelow(partition: TopicPartition, offset: number): void
   readonly status: SwapStatus
   /** Emits when the status may have changed. */
   readonly changes: Subject<void>
@@ -81,6 +93,8 @@ export function createSwap(options: SwapOptions): Swap {
   const changes = new Subject<void>()
   const lives = new Set<LiveGeneration>()
   const retries = new Map<number, NodeJS.Timeout>()
+  /** where the input ended when a partition was taken over */
+  const ends = new Map<string, number>()
   let active: ActiveGeneration | undefined
   let previous: PooledModel | undefined
   let prepared: { readonly command: string; readonly live: LiveGeneration } | undefined
@@ -117,7 +131,10 @@ export function createSwap(options: SwapOptions): Swap {
   }
 
   const fences = createFences({
+    deployment: options.deployment,
+    worker: options.worker,
     log: options.fences,
+    retryMs,
     onUnreadable: (reason) => onEvent({ type: 'ignored', code: 'command-invalid', reason: `fence: ${reason}` }),
     onFence: (fence, own) => {
       if (own)
@@ -256,7 +273,17 @@ export function createSwap(options: SwapOptions): Swap {
       await loadCommitted()
       if (!active) wait('no model is named yet: send a SWITCH, or set `model`')
     },
-    readBackFences: () => fences.catchUp(),
+    async takeOver(partitions, tenure) {
+      await fences.claim(partitions, tenure)
+      if (tenure.signal.aborted) return
+      const found = await options.inputEdges(partitions)
+      partitions.forEach(({ topic, partition }, index) => {
+        const { first, end } = found[index]!
+        ends.set(`${topic}/${partition}`, end)
+        // Of records that retention has taken nobody can ask any more.
+        fences.remove(fences.table.obsolete(topic, partition, first))
+      })
+    },
     written: fences.written,
     choiceFor: (partitions) =>
       createAssignmentChoice({
@@ -268,9 +295,10 @@ export function createSwap(options: SwapOptions): Swap {
         open: (fence) => open(wantedBy(fence), fence.command, fence.generation),
         nextChange,
         onWaiting: wait,
+        endOf: (topic, partition) => ends.get(`${topic}/${partition}`) ?? 0,
+        uncommittedRecords: options.uncommittedRecords,
         retryMs,
       }),
-    forgetFencesBelow: ({ topic, partition }, offset) => fences.remove(fences.table.obsolete(topic, partition, offset)),
     get status() {
       const all = [...lives].map(statusOf)
       const now = active && statusOf(active.live)

@@ -15,15 +15,29 @@ const values = {
   /** beyond a hole */
   h: covering(0, 20, 25),
 }
+const withRecords = (start: number, count: number) => {
+  const offsets = Array.from({ length: count }, (_, index) => start + index)
+  return encodedOf(microBatchOf(decoded(fetched(2, start, offsets), one)))
+}
+/** two records each, and one of five */
+const counted = { x: withRecords(0, 2), y: withRecords(2, 2), z: withRecords(4, 2), l: withRecords(6, 5) }
 
 async function run(
   source: string,
   {
     ms = 2,
     everyMs = 5,
+    maxRecords,
     fail = false,
     ...rest
-  }: { ms?: number; everyMs?: number; fail?: boolean; error?: unknown; unsubscribeAt?: number } = {},
+  }: {
+    ms?: number
+    everyMs?: number
+    maxRecords?: number
+    fail?: boolean
+    error?: unknown
+    unsubscribeAt?: number
+  } = {},
 ) {
   const clock = createClock()
   const commits: string[] = []
@@ -33,8 +47,8 @@ async function run(
     await clock.after(ms)
     if (fail) throw 'gone'
   }
-  const stage = commit({ committer, everyMs, scheduler: clock.scheduler })
-  const seen = await play<Encoded, Encoded>({ clock, source, values, stage, ...rest })
+  const stage = commit({ committer, everyMs, maxRecords, scheduler: clock.scheduler })
+  const seen = await play<Encoded, Encoded>({ clock, source, values: { ...values, ...counted }, stage, ...rest })
   return { seen, commits, left: clock.scheduler.actions.length }
 }
 
@@ -87,5 +101,17 @@ describe('commit', () => {
   it('plans no further commit when it is unsubscribed while one is under way', async () => {
     const { commits, left } = await run('-a-----b----|', { ms: 4, unsubscribeAt: 8 })
     expect([commits, left]).toEqual([['6| 0: 10-12'], 0])
+  })
+
+  it('commits before the time when much is uncommitted, and holds on to more until that is done', async () => {
+    const { seen, commits } = await run('-xyz--------|', { ms: 4, maxRecords: 4 })
+    expect(commits).toEqual(['2| 2: 0-4', '11| 2: 4-6'])
+    expect(seen).toEqual(moments('-xy---z--------|', counted))
+  })
+
+  it('lets a batch pass alone that is larger than what may be uncommitted', async () => {
+    const { seen, commits } = await run('-xyzl|', { ms: 3, maxRecords: 4 })
+    expect(commits).toEqual(['2| 2: 0-4', '5| 2: 4-6', '8| 2: 6-11'])
+    expect(seen).toEqual(moments('-xy--z--l--|', counted))
   })
 })

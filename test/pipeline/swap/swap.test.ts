@@ -25,12 +25,14 @@ const setUp = (models = ['m@1', 'm@2', 'm@3']) => {
     const swap = swapOn({ control, fences, loader, ...options })
     swaps.push(swap)
     await swap.start()
-    await swap.readBackFences()
+    await takeOver(swap)
     return swap
   }
   return { control, fences, loader, start }
 }
 
+const tenure = { confirm: async () => undefined, signal: new AbortController().signal }
+const takeOver = (swap: SwapUnderTest) => swap.takeOver([partition(0), partition(1)], tenure)
 const partition = (id: number) => ({ topic: 'in', partition: id })
 const now = (choice: Choice | Promise<Choice>) => {
   expect(choice).not.toBeInstanceOf(Promise)
@@ -38,7 +40,9 @@ const now = (choice: Choice | Promise<Choice>) => {
   return [generation.number, generation.model, until]
 }
 const offsets = (log: ReturnType<typeof memoryLog<FenceEntry>>) =>
-  log.values.map(({ fence }) => fence && [fence.partition, fence.generation, fence.offset, fence.model])
+  log.values
+    .filter(({ fence }) => fence?.generation !== 0)
+    .map(({ fence }) => fence && [fence.partition, fence.generation, fence.offset, fence.model])
 
 test('the first record of a partition is the fence of the generation that is active', async () => {
   const { start, fences } = setUp()
@@ -75,10 +79,10 @@ test('nothing of a new generation may be published before its fence is written',
   swap.choiceFor([partition(0)]).choose('in', 0, 0)
   const written = swap.written('in', 0, {} as never)
   expect(written).toBeInstanceOf(Promise)
-  expect(fences.values).toEqual([])
+  expect(offsets(fences)).toEqual([])
   fences.release()
   await written
-  expect(fences.values).toHaveLength(1)
+  expect(offsets(fences)).toEqual([[0, 1, 0, 'm@1']])
   expect(swap.written('in', 0, {} as never)).toBeUndefined()
 })
 
@@ -217,9 +221,9 @@ test('an owner says its fence again when somebody who lost the partition writes 
   const swap = await start()
   swap.choiceFor([partition(0)]).choose('in', 0, 10)
   await swap.written('in', 0, {} as never)
-  const [{ key, fence }] = fences.values as [{ key: string; fence: NonNullable<FenceEntry['fence']> }]
+  const { key, fence } = fences.values.at(-1) as { key: string; fence: NonNullable<FenceEntry['fence']> }
   await fences.append({ key, fence: { ...fence, offset: 12, worker: 'zombie' } })
-  await swap.readBackFences()
+  await takeOver(swap)
   expect(offsets(fences)).toEqual([
     [0, 1, 10, 'm@1'],
     [0, 1, 12, 'm@1'],
@@ -265,4 +269,92 @@ test('a canary whose candidate cannot be loaded is refused, and nothing stays lo
   expect(await swap.until(({ type }) => type === 'failed')).toMatchObject({ command: 'c', code: 'model-unknown' })
   expect(swap.status.active).toMatchObject({ generation: 1, model: 'm@1' })
   expect([...loader.open]).toEqual(['m@1#1'])
+})
+
+test('what an owner before may have published and not committed goes on with its generation', async () => {
+  const { control, start, fences } = setUp()
+  const first = await start()
+  first.choiceFor([partition(0)]).choose('in', 0, 0)
+  await first.written('in', 0, {} as never)
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  await first.until(({ type, generation }) => type === 'activated' && generation === 2)
+  // The first worker vanishes here; what it published of generation 1 nobody knows.
+  const second = await start({
+    worker: 'other',
+    inputEdges: async (partitions) => partitions.map(() => ({ first: 0, end: 100 })),
+    uncommittedRecords: 8,
+  })
+  const choice = second.choiceFor([partition(0)])
+  const arrive = (start: number, next: number) =>
+    choice.arrived({ topic: 'in', partition: 0, start, next, bytes: 0, records: new Array(next - start).fill({}) })
+  arrive(10, 15)
+  const { generation, until } = await choice.choose('in', 0, 10)
+  expect([generation.number, until]).toEqual([1, 100])
+  // The eighth record is the last that can have been published.
+  arrive(15, 20)
+  expect(now(choice.choose('in', 0, 15))).toEqual([1, 'm@1', 20])
+  expect(now(choice.choose('in', 0, 20))).toEqual([2, 'm@2', Number.POSITIVE_INFINITY])
+  await second.written('in', 0, {} as never)
+  expect(offsets(fences)).toEqual([
+    [0, 1, 0, 'm@1'],
+    [0, 2, 20, 'm@2'],
+  ])
+})
+
+test('what came after the takeover nobody can have published: it goes on with the active generation at once', async () => {
+  const { control, start } = setUp()
+  const first = await start()
+  first.choiceFor([partition(0)]).choose('in', 0, 0)
+  await first.written('in', 0, {} as never)
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  const second = await start({
+    worker: 'other',
+    inputEdges: async (partitions) => partitions.map(() => ({ first: 0, end: 12 })),
+    uncommittedRecords: 1_000,
+  })
+  const choice = second.choiceFor([partition(0)])
+  expect((await choice.choose('in', 0, 11)).until).toBe(12)
+  expect(now(choice.choose('in', 0, 12))).toEqual([2, 'm@2', Number.POSITIVE_INFINITY])
+})
+
+test('a worker that has lost a partition without knowing sets no fence there any more', async () => {
+  const { control, start, fences } = setUp()
+  const [zombie, owner] = [await start({ worker: 'zombie' }), await start({ worker: 'owner' })]
+  const lost = zombie.choiceFor([partition(0)])
+  const owned = owner.choiceFor([partition(0)])
+  owned.choose('in', 0, 5)
+  await owner.written('in', 0, {} as never)
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  await Promise.all(
+    [zombie, owner].map((one) => one.until(({ type, generation }) => type === 'activated' && generation === 2)),
+  )
+  expect(now(lost.choose('in', 0, 7))[0]).toBe(2)
+  const gate = zombie.written('in', 0, {} as never)
+  // The owner takes it back, for readers that see only what compaction has left.
+  while (fences.values.at(-1)?.fence !== null) await new Promise((resolve) => setImmediate(resolve))
+  expect(await Promise.race([gate, new Promise((resolve) => setImmediate(() => resolve('shut')))])).toBe('shut')
+  expect(now(owned.choose('in', 0, 6))[0]).toBe(2)
+  await owner.written('in', 0, {} as never)
+  expect(offsets(fences).at(-1)).toEqual([0, 2, 6, 'm@2'])
+})
+
+test('fences of records that retention has taken are forgotten when the partition is taken over', async () => {
+  const { control, start, fences } = setUp()
+  const first = await start()
+  const choice = first.choiceFor([partition(0)])
+  choice.choose('in', 0, 0)
+  for (const [version, at] of [
+    [2, 10],
+    [3, 20],
+  ] as const) {
+    await control.append(command({ action: 'SWITCH', model: `m@${version}` }))
+    await first.until(({ type, generation }) => type === 'activated' && generation === version)
+    choice.choose('in', 0, at)
+  }
+  await first.written('in', 0, {} as never)
+  await start({
+    worker: 'other',
+    inputEdges: async (partitions) => partitions.map(() => ({ first: 15, end: 30 })),
+  })
+  expect(fences.values.filter(({ fence }) => !fence)).toEqual([{ key: 'd/in/0/1', fence: null }])
 })
