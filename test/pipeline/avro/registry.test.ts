@@ -34,7 +34,8 @@ const behindDoor = async (open = true) => {
 const answering = async (status: number, body: string) => {
   const asked: string[] = []
   const server: Server = createServer((request, response) => {
-    asked.push(`${request.method} ${request.url}`)
+    const { authorization } = request.headers
+    asked.push(`${request.method} ${request.url}${authorization ? ` ${authorization}` : ''}`)
     response.writeHead(status, { 'content-type': 'application/json' }).end(body)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -183,6 +184,12 @@ describe('a registry that refuses', () => {
     const failure = await registry.fetch(1).catch((error: Error) => error)
     expect(failure).toMatchObject({ code: 'credentials-refused' })
     expect(String(failure)).not.toContain('secret')
+  })
+
+  test('nothing of whoever has them', async () => {
+    const { url, asked } = await answering(200, JSON.stringify({ schema: '"int"' }))
+    expect(await open({ url, auth: { username: 'u', password: 'p:w' } }).fetch(1)).toBe('int')
+    expect(asked).toEqual([`GET /schemas/ids/1 Basic ${Buffer.from('u:p:w').toString('base64')}`])
   })
 
   test('the right to do it: registry-refused', async () => {
