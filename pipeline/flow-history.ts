@@ -1,7 +1,7 @@
 /** What flowed, second by second, for the last minutes: what the page draws before it has seen anything itself. */
 import { type Observable, Subject } from 'rxjs'
 import { observing, type PipeObserver } from './pipe-observer.js'
-import type { PipeStats, StageTime } from './pipe-stats.js'
+import { createPipeStats, type PipeStats, type StageTime } from './pipe-stats.js'
 
 /** One second. Rates are per second. */
 export interface FlowFrame {
@@ -33,6 +33,7 @@ export interface FlowHistory {
 }
 
 export interface FlowHistoryOptions {
+  /** Asked from the first second on: they begin at nothing, as the worker does. */
   readonly stats: () => PipeStats
   readonly accuracy: () => number | null
   readonly now?: () => number
@@ -47,7 +48,7 @@ export function createFlowHistory({ stats, accuracy, now = Date.now }: FlowHisto
   const next = new Subject<FlowFrame>()
   let latencies: number[] = []
   let generation: number | null = null
-  let before = stats()
+  let before = createPipeStats().snapshot()
   let beforeAt = now()
 
   const tick = () => {

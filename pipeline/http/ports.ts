@@ -1,0 +1,46 @@
+/** What the REST interface needs of a worker. Errors are `MillraceError`s: their codes decide about the status of the answer. */
+import type { Observable } from 'rxjs'
+import type { FlowFrame } from '../flow-history.js'
+import type { GroupEvent } from '../group-view.js'
+import type { LabelMix } from '../label-mix.js'
+import type { Bundle, SentCommand, Setting, SettingChanges, Status, Stored } from '../rest-views.js'
+import type { DeadLetterSample, PredictionSample } from '../samples.js'
+
+export interface ServedWorker {
+  /** Cheap: probes ask every few seconds. */
+  ready(): { readonly ready: boolean; readonly waiting: readonly string[] }
+  /** With what the broker says of the group, at most a few seconds old. Never rejects because the broker is away. */
+  status(): Promise<Status>
+  readonly metrics: { readonly contentType: string; text(): Promise<string> }
+  readonly config: {
+    settings(): Setting[]
+    /** All of it or nothing; throws `config-invalid`. */
+    change(settings: Record<string, unknown>): SettingChanges
+  }
+  readonly models: {
+    readonly mutable: boolean
+    list(): Promise<Bundle[]>
+    /** Verifies the archive in the file and keeps a copy. */
+    put(path: string): Promise<Stored>
+    /** Throws `model-unknown`, and `model-in-use` for one that is loaded here or pinned. */
+    remove(ref: string): Promise<{ readonly ref: string; readonly digest: string }>
+  }
+  /** Appends a command for the whole deployment. */
+  send(action: 'SWITCH' | 'ROLLBACK', model: string | null, digest: string | null): Promise<SentCommand>
+  readonly events: {
+    /** oldest first */
+    readonly latest: readonly GroupEvent[]
+    readonly next: Observable<GroupEvent>
+  }
+  readonly flow: {
+    /** oldest first */
+    readonly frames: readonly FlowFrame[]
+    readonly next: Observable<FlowFrame>
+  }
+  readonly samples: {
+    /** newest first */
+    readonly predictions: readonly PredictionSample[]
+    readonly deadLetters: readonly DeadLetterSample[]
+    readonly labels: LabelMix
+  }
+}

@@ -1,0 +1,159 @@
+/** What the REST interface takes and shows: these schemas check requests, shape answers and write the OpenAPI document. */
+import { z } from 'zod'
+import { errors } from '../stages/errors.js'
+
+const time = z.number().describe('milliseconds since the epoch')
+const reference = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,120}@[A-Za-z0-9._-]{1,120}$/, 'must be name@version')
+  .describe('name@version')
+const digest = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal')
+  .describe('SHA-256 of the manifest')
+
+export const problem = z
+  .object({
+    type: z.string().describe('urn:millrace:error:CODE'),
+    title: z.string().describe('what is wrong, in one line'),
+    status: z.number().int(),
+    detail: z.string().describe('what exactly'),
+    code: z.enum(Object.keys(errors) as [keyof typeof errors]),
+    retryable: z.boolean().describe('whether the same request may succeed later'),
+    remedy: z.string().describe('what to do about it'),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457, for every error' })
+
+const partState = z.object({ part: z.string(), state: z.string(), detail: z.string(), since: time })
+
+const modelStatus = z
+  .object({ generation: z.number().nullable(), model: z.string(), digest: z.string().nullable(), state: z.string() })
+  .meta({ id: 'ModelStatus', description: 'A bundle that is loaded or about to be' })
+
+const workerModel = z.object({
+  model: z.string(),
+  generation: z.number().nullable(),
+  state: z.string(),
+  reason: z.string().nullable(),
+  at: time,
+})
+
+const groupWorker = z
+  .object({
+    worker: z.string(),
+    present: z
+      .boolean()
+      .describe('whether the group has it as a member; from its events while the broker does not say'),
+    partitions: z.array(z.number()),
+    seenAt: time.nullable(),
+    models: z.array(workerModel),
+  })
+  .meta({ id: 'GroupWorker', description: 'A worker of the deployment as the group and its events show it' })
+
+const counts = z.record(z.string(), z.number())
+
+export const status = z
+  .object({
+    worker: z.string(),
+    deployment: z.string(),
+    ready: z.boolean(),
+    startedAt: time,
+    parts: z.array(partState),
+    model: z.object({
+      active: modelStatus.nullable(),
+      previous: z.object({ model: z.string(), digest: z.string() }).nullable(),
+      generations: z.array(modelStatus),
+      waiting: z.string().nullable(),
+    }),
+    pipe: z.object({
+      records: z.number(),
+      bytes: z.number(),
+      predictions: z.number(),
+      deadLetters: z.number(),
+      rejected: counts,
+      batches: z.number(),
+      closedBy: counts,
+      commits: z.number(),
+      inFlight: z.number(),
+      lastLatencyMs: z.number().nullable(),
+      stages: z.array(z.object({ stage: z.string(), totalMs: z.number(), batches: z.number() })),
+    }),
+    threadDeaths: z.number(),
+    group: z.object({
+      state: z.string().nullable().describe('as the broker calls it; null while it cannot be asked'),
+      workers: z.array(groupWorker),
+      partitions: z.array(
+        z.object({ partition: z.number(), committed: z.number().nullable(), end: z.number(), lag: z.number() }),
+      ),
+      command: z
+        .object({ command: z.string(), model: z.string(), begunAt: time, workers: z.record(z.string(), z.string()) })
+        .nullable()
+        .describe('the last switch, and how far each worker is with it'),
+    }),
+  })
+  .meta({ id: 'Status', description: 'This worker, and its group' })
+
+export const setting = z
+  .object({
+    path: z.string(),
+    value: z.unknown().describe('… for a secret'),
+    source: z.string().describe('flag, env, file, stack, default, rest (changed while running)'),
+    live: z.boolean().describe('whether PATCH changes it'),
+    environment: z.string(),
+    description: z.string(),
+  })
+  .meta({ id: 'Setting' })
+export const settings = z.object({ settings: z.array(setting) }).meta({ id: 'Settings' })
+
+export const settingChanges = z
+  .object({ changed: z.array(z.object({ path: z.string(), from: z.unknown(), to: z.unknown() })) })
+  .meta({ id: 'SettingChanges', description: 'What is different now; empty where everything was so already' })
+
+export const liveSettings = z
+  .strictObject({
+    batch: z
+      .strictObject({
+        maxRecords: z.number().int().positive(),
+        maxBytes: z.number().int().positive(),
+        maxDelayMs: z.number().int().nonnegative(),
+      })
+      .partial(),
+    logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+  })
+  .partial()
+  .meta({ id: 'LiveSettings', example: { batch: { maxRecords: 1024, maxDelayMs: 2 } } })
+
+export const bundle = z
+  .object({
+    ref: z.string(),
+    digest: z.string(),
+    bytes: z.number(),
+    signed: z.boolean(),
+    pinned: z.boolean(),
+    state: z.string().nullable().describe('of this worker: active, ready, previous, …; null where it is not loaded'),
+    problem: z.string().nullable().describe('why it cannot be loaded'),
+  })
+  .meta({ id: 'Bundle', description: 'A bundle in the store of this worker' })
+export const bundles = z.object({ models: z.array(bundle), mutable: z.boolean() }).meta({ id: 'Bundles' })
+export const stored = z
+  .object({ ref: z.string(), digest: z.string(), stored: z.boolean().describe('false: it was there already') })
+  .meta({ id: 'Stored' })
+export const removed = z.object({ ref: z.string(), digest: z.string() }).meta({ id: 'Removed' })
+
+export const switchRequest = z
+  .strictObject({ model: reference, digest: digest.optional() })
+  .meta({ id: 'SwitchRequest', example: { model: 'digits@2' } })
+export const sentCommand = z
+  .object({ command: z.string().describe('id: events of the switch carry it'), offset: z.number() })
+  .meta({ id: 'SentCommand', description: 'The command is on the control topic' })
+
+/** A reference or a digest, in a path. */
+export const bundleParams = z.strictObject({ ref: z.union([reference, digest]) })
+
+export type Status = z.output<typeof status>
+export type Setting = z.output<typeof setting>
+export type SettingChanges = z.output<typeof settingChanges>
+export type Bundle = z.output<typeof bundle>
+export type Stored = z.output<typeof stored>
+export type SentCommand = z.output<typeof sentCommand>
+export type Problem = z.output<typeof problem>

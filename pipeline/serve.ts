@@ -1,0 +1,120 @@
+/** A worker with what there is to see and to change of it: metrics, REST and the page. */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { MillraceError } from '../stages/errors.js'
+import { createMessageCodec } from './avro/message-codec.js'
+import { createRegistry } from './avro/registry.js'
+import type { ConfigSource } from './config-load.js'
+import { createControlSender } from './control-sender.js'
+import { createKafkaLog } from './deployment-logs.js'
+import { createFlowHistory } from './flow-history.js'
+import { createGroupView } from './group-view.js'
+import { createGroupWatch, type GroupWatch } from './group-watch.js'
+import { type HttpServer, type HttpServerOptions, startHttpServer } from './http/server.js'
+import { createKafka } from './kafka/client.js'
+import { groupStatus } from './kafka/group-status.js'
+import { kafkaOptionsOf } from './kafka-options.js'
+import { createLiveConfig } from './live-config.js'
+import { createMetrics, type PartitionLag } from './metrics.js'
+import { observers } from './pipe-observer.js'
+import { registryOptionsOf } from './registry-options.js'
+import { createSamples } from './samples.js'
+import { served } from './served-worker.js'
+import { startWorker, type Worker, type WorkerOptions } from './start.js'
+
+export interface ServeOptions extends Omit<WorkerOptions, 'live'> {
+  /** where the values of the configuration came from */
+  readonly sources?: ReadonlyMap<string, ConfigSource>
+  /** folder with the built page; the one of this package by default */
+  readonly page?: string
+}
+
+export interface Served {
+  readonly worker: Worker
+  /** undefined where `http.enabled` is false */
+  readonly url: string | undefined
+  /** Stops the worker, then the server: what is in flight can be watched to its end. Idempotent. */
+  stop(): Promise<void>
+}
+
+/** Starts the worker and serves it; rejects, with nothing left behind, when it cannot listen. */
+export async function startServedWorker({ sources, page = builtPage(), ...options }: ServeOptions): Promise<Served> {
+  const { config, logger } = options
+  const live = createLiveConfig(config, sources)
+  if (!config.http.enabled) {
+    const worker = startWorker({ ...options, live })
+    return { worker, url: undefined, stop: () => worker.stop() }
+  }
+  const metrics = createMetrics()
+  const samples = createSamples({ truth: config.http.truth })
+  const flow = createFlowHistory({ stats: () => worker.status.pipe, accuracy: () => samples.labels.accuracy })
+  const seen = [metrics.observer, samples.observer, flow.observer, ...(options.observer ? [options.observer] : [])]
+  const worker = startWorker({ ...options, live, observer: observers(seen) })
+  const ending = new AbortController()
+  try {
+    const kafka = createKafka({ ...(await kafkaOptionsOf(config)), clientId: `${worker.id}-http` })
+    const registry = createRegistry({ ...(await registryOptionsOf(config)), signal: ending.signal })
+    const codec = createMessageCodec(registry)
+    const { topics } = config
+    const decode = async ({ value }: { value: Buffer | null }) => codec.decodeEvent(value ?? Buffer.alloc(0))
+    const group = createGroupView(
+      createKafkaLog({ kafka, topic: topics.events, signal: ending.signal, decode, onState: () => undefined }),
+    )
+    const watch = createGroupWatch(() => groupStatus(kafka, config.kafka.groupId, topics.input))
+    const control = createControlSender(kafka, config, `rest@${worker.id}`)
+    metrics.watch(worker, () => lagOf(worker, watch))
+    const server = await listen(sources?.get('http.port'), {
+      settings: config.http,
+      logger: logger.child({ worker: worker.id }),
+      page,
+      worker: served({ worker, live, metrics, samples, flow, group, watch, control }),
+    })
+    let stopped: Promise<void> | undefined
+    const stop = async () => {
+      await worker.stop()
+      await server.close()
+      ending.abort()
+      flow.close()
+      group.close()
+      registry.close()
+      await control.close()
+    }
+    return {
+      worker,
+      url: server.url,
+      stop() {
+        stopped ??= stop()
+        return stopped
+      },
+    }
+  } catch (error) {
+    ending.abort()
+    flow.close()
+    await worker.stop()
+    throw error
+  }
+}
+
+/** Of several workers on one machine the first has the usual port, where nobody said which. */
+const listen = async (source: ConfigSource | undefined, options: HttpServerOptions): Promise<HttpServer> => {
+  try {
+    return await startHttpServer(options)
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== 'port-taken' || source !== 'default') throw error
+    return startHttpServer({ ...options, settings: { ...options.settings, port: 0 } })
+  }
+}
+
+const lagOf = async ({ id }: Worker, watch: GroupWatch): Promise<PartitionLag[]> => {
+  const { members, partitions } = await watch.status()
+  const own = new Set(members.find(({ clientId }) => clientId === id)?.partitions)
+  return partitions.filter(({ partition }) => own.has(partition))
+}
+
+/** Beside the sources it lies in what was built; built, one folder above. */
+const builtPage = (): string => {
+  const [beside, above] = ['../dist/dashboard', '../dashboard'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  )
+  return existsSync(beside!) ? beside! : above!
+}

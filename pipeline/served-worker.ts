@@ -1,0 +1,83 @@
+/** A worker behind the port that the REST interface has for it. */
+import type { ControlSender } from './control-sender.js'
+import type { FlowHistory } from './flow-history.js'
+import type { GroupView } from './group-view.js'
+import type { GroupWatch } from './group-watch.js'
+import type { ServedWorker } from './http/ports.js'
+import type { LiveConfig } from './live-config.js'
+import type { Metrics } from './metrics.js'
+import { openStore } from './model/store.js'
+import type { Samples } from './samples.js'
+import { settingViews } from './setting-views.js'
+import type { Worker } from './start.js'
+import { statusView } from './status-view.js'
+
+export interface ServedParts {
+  readonly worker: Worker
+  readonly live: LiveConfig
+  readonly metrics: Metrics
+  readonly samples: Samples
+  readonly flow: FlowHistory
+  readonly group: GroupView
+  readonly watch: GroupWatch
+  readonly control: ControlSender
+}
+
+/** How long a page may wait for the broker. */
+const patienceMs = 1_500
+
+export const served = ({ worker, live, metrics, samples, flow, group, watch, control }: ServedParts): ServedWorker => {
+  const { directory, mutable } = live.current.bundles
+  const store = openStore(directory, { mutable })
+  /** by digest, the state of what is loaded here */
+  const loaded = (): Map<string, string> => {
+    const { generations, previous } = worker.status.model
+    const states = new Map<string, string>(previous ? [[previous.digest, 'previous']] : [])
+    for (const { digest, state } of generations.toReversed()) if (digest !== null) states.set(digest, state)
+    return states
+  }
+  return {
+    metrics,
+    samples,
+    flow,
+    events: { latest: group.events, next: group.next },
+    ready() {
+      const { ready, parts } = worker.status
+      return {
+        ready,
+        waiting: parts
+          .filter(({ state }) => state !== 'running')
+          .map(({ part, state, detail }) => `${part} ${state}: ${detail}`),
+      }
+    },
+    status: async () => statusView(worker.status, await watch.statusWithin(patienceMs), group),
+    config: {
+      settings: () => settingViews(live),
+      change: (settings) => ({ changed: [...live.change(settings)] }),
+    },
+    models: {
+      mutable,
+      async list() {
+        const [all, pinned, states] = [await store.list(), await store.pinned(), loaded()]
+        return all.map(({ ref, digest, bytes, signed, problem }) => ({
+          ref,
+          digest,
+          bytes,
+          signed,
+          pinned: pinned.has(digest),
+          state: states.get(digest) ?? null,
+          problem: problem ?? null,
+        }))
+      },
+      async put(path) {
+        const { ref, digest, stored } = await store.put(path)
+        return { ref, digest, stored }
+      },
+      async remove(ref) {
+        const removed = await store.remove(ref, loaded().keys())
+        return { ref: removed.ref, digest: removed.digest }
+      },
+    },
+    send: control.send,
+  }
+}

@@ -1,0 +1,61 @@
+/** A worker and its group as the REST interface shows them. */
+import type { GroupView } from './group-view.js'
+import type { GroupStatus } from './kafka/group-status.js'
+import type { Status } from './rest-views.js'
+import type { WorkerStatus } from './start.js'
+
+/** Workers that are in no group and have said nothing for so long are not shown any more. */
+const forgottenAfterMs = 10 * 60_000
+
+export const statusView = (own: WorkerStatus, group: GroupStatus | undefined, view: GroupView): Status => {
+  const { active, previous, generations, waiting } = own.model
+  const { lastLatencyMs, rejected, closedBy, stages, ...pipe } = own.pipe
+  return {
+    ...own,
+    parts: [...own.parts],
+    model: {
+      active: active ?? null,
+      previous: previous ?? null,
+      generations: [...generations],
+      waiting: waiting ?? null,
+    },
+    pipe: {
+      ...pipe,
+      rejected: { ...rejected },
+      closedBy: { ...closedBy },
+      lastLatencyMs: lastLatencyMs ?? null,
+      stages: [...stages],
+    },
+    group: {
+      state: group?.state ?? null,
+      workers: groupWorkers(group, view),
+      partitions: (group?.partitions ?? []).map(({ partition, committed, end, lag }) => ({
+        partition,
+        committed,
+        end,
+        lag,
+      })),
+      command: view.command ? { ...view.command, workers: { ...view.command.workers } } : null,
+    },
+  }
+}
+
+/** Members by what the broker says, with what they have told of themselves; a member's client id is the id of the worker. */
+const groupWorkers = (group: GroupStatus | undefined, { workers }: GroupView): Status['group']['workers'] => {
+  const members = new Map(group?.members.map(({ clientId, partitions }) => [clientId, partitions]))
+  const since = Date.now() - forgottenAfterMs
+  const told = new Map(workers.map((one) => [one.worker, one]))
+  const names = new Set([
+    ...members.keys(),
+    ...workers
+      .filter(({ joined, seenAt }) => joined && (group === undefined || seenAt > since))
+      .map(({ worker }) => worker),
+  ])
+  return [...names].sort().map((worker) => ({
+    worker,
+    present: group ? members.has(worker) : (told.get(worker)?.joined ?? false),
+    partitions: [...(members.get(worker) ?? [])],
+    seenAt: told.get(worker)?.seenAt ?? null,
+    models: [...(told.get(worker)?.models ?? [])],
+  }))
+}
