@@ -18,7 +18,7 @@ import { demoModels } from './scenario.js'
 import { createScreen } from './screen.js'
 import { createSnapshots } from './snapshots.js'
 import { stream } from './stream.js'
-import { type DemoWorker, startDemoWorker } from './workers.js'
+import { type DemoWorker, pageOf, startDemoWorker } from './workers.js'
 
 export interface DemoOptions {
   readonly contextWith: (values: Readonly<Record<string, string>>) => Context
@@ -82,11 +82,13 @@ const play = async (
   await Promise.race([bothJoined(place, signal), failed])
   if (signal.aborted) return undefined
 
-  const scans = await readScans()
+  const [scans, page] = await Promise.all([readScans(), pageOf(workers)])
+  if (page !== undefined) output.note(`the page: ${page}`)
   const judge = createJudge(scans, partitions)
   const snapshots = createSnapshots({
     judge,
     deployment: config.deployment,
+    page,
     workers,
     models: demoModels,
     partitions,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { spawnGuarded } from '../../../docker/guardian.js'
 import { lastMeaningfulLine } from '../../../docker/log-tail.js'
+import { availablePorts, loopback } from '../../../docker/ports.js'
 import { MillraceError } from '../../../stages/errors.js'
 import type { Config } from '../../config.js'
 import type { Environment } from '../../config-load.js'
@@ -12,6 +13,8 @@ export interface DemoWorker {
   readonly id: string
   readonly pid: number
   readonly logFile: string
+  /** where its page would be */
+  readonly page: string
   /** Rejects with `worker-ended` when it ends without being asked to. */
   readonly failed: Promise<never>
   /** Ends it in order. */
@@ -37,6 +40,7 @@ const main = fileURLToPath(new URL('../main.js', import.meta.url))
 export const startDemoWorker = async (options: WorkerOptions): Promise<DemoWorker> => {
   const { id, config, model, environment, directory } = options
   const logFile = join(directory, `${id}.log`)
+  const [port] = await availablePorts([undefined])
   const flags = [
     ['--deployment', config.deployment],
     ['--brokers', config.brokers.join(',')],
@@ -45,6 +49,8 @@ export const startDemoWorker = async (options: WorkerOptions): Promise<DemoWorke
     ['--bundles', packageFile('models/bundles')],
     ['--id', id],
     ['--set', 'echo=id,label'],
+    ['--set', `http.port=${port}`],
+    ['--set', 'http.truth=label'],
   ].flat()
   const guarded = await spawnGuarded({
     command: process.execPath,
@@ -64,10 +70,20 @@ export const startDemoWorker = async (options: WorkerOptions): Promise<DemoWorke
     id,
     pid: guarded.identity.pid,
     logFile,
+    page: `http://${loopback}:${port}/`,
     failed,
     stop: () => {
       asked = true
       return guarded.stop()
     },
   }
+}
+
+/** The address of the first page that answers; a worker serves one unless it is configured not to. */
+export const pageOf = async (workers: readonly DemoWorker[]): Promise<string | undefined> => {
+  for (const { page } of workers) {
+    const answer = await fetch(page, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
+    if (answer?.ok) return page
+  }
+  return undefined
 }
