@@ -1,34 +1,21 @@
 /** A worker: one process of a deployment, from its configuration to the end of its last record. */
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { Subject } from 'rxjs'
-import { MillraceError } from '../stages/errors.js'
-import { createMessageCodec } from './avro/message-codec.js'
-import { createPredictionEncoder } from './avro/prediction-encoder.js'
-import { createRecordDecoder } from './avro/record-decoder.js'
-import { createRegistry } from './avro/registry.js'
 import type { Config } from './config.js'
-import { createKafkaLog, createWritableKafkaLog } from './deployment-logs.js'
-import { createEventLog } from './event-log.js'
-import { describeTopics } from './kafka/admin.js'
-import { createKafka } from './kafka/client.js'
-import { partitionEdges } from './kafka/log.js'
-import { createPublisher } from './kafka/publisher.js'
-import { createKafkaSource } from './kafka/source.js'
-import { kafkaOptionsOf } from './kafka-options.js'
-import { createLiveConfig, describeChanges, type LiveConfig } from './live-config.js'
+import { createLiveConfig, type LiveConfig } from './live-config.js'
 import type { Logger } from './logging.js'
 import type { ModelEvent } from './messages.js'
-import { createModelLoader } from './model/loader.js'
-import { openStore } from './model/store.js'
 import { createPartStates, type Part, type PartState, type PartStates } from './part-states.js'
-import { createPipe, uncommittedRecords } from './pipe.js'
 import { observers, type PipeObserver } from './pipe-observer.js'
 import { createPipeStats, type PipeStats } from './pipe-stats.js'
-import { createShadowReport, type ShadowStats } from './shadow-report.js'
-import type { FenceEntry } from './swap/fences.js'
-import { createSwap, type SwapStatus } from './swap/swap.js'
+import type { ShadowStats } from './shadow-report.js'
+import type { SwapStatus } from './swap/swap.js'
+import { openClients } from './worker-clients.js'
+import { openEvents } from './worker-events.js'
+import { openPipe } from './worker-pipe.js'
+import type { WorkerScope } from './worker-scope.js'
+import { openSwap } from './worker-swap.js'
 
 export interface WorkerOptions {
   readonly config: Config
@@ -108,129 +95,27 @@ export function startWorker(options: WorkerOptions): Worker {
     if (part === 'source' && state === 'running') joined()
   }
 
+  const scope: WorkerScope = {
+    id,
+    config,
+    live,
+    log,
+    onState,
+    ending: ending.signal,
+    onClose: (close) => void closers.push(close),
+  }
+
   const run = async () => {
-    const { topics } = config
-    const clientOptions = await kafkaOptionsOf(config)
-    const onLog = (level: 'warn' | 'info' | 'debug', message: string, extra: object) =>
-      log[level === 'warn' ? 'debug' : 'trace'](extra, message)
-    const kafka = createKafka({ ...clientOptions, clientId: id, onLog })
-    const registry = createRegistry({
-      url: config.registry,
-      auth: config.registryAuth,
-      ca: config.registryCaFile === undefined ? undefined : await readPem(config.registryCaFile),
-      onState: onState('registry'),
-      signal: ending.signal,
-    })
-    closers.push(async () => registry.close())
-    await checkPartitions(kafka, config).catch((error) => {
-      // A broker that is away, or a topic that is missing, is waited for by whoever needs it.
-      if (!(error instanceof MillraceError) || !error.retryable) throw error
-    })
-    const codec = createMessageCodec(registry)
-    const { predictionSchemaId } = await codec.prepare(topics)
-
-    const eventLog = createEventLog({
-      kafka,
-      topic: topics.events,
-      deployment: config.deployment,
-      worker: id,
-      encode: codec.encodeEvent,
-      onState: onState('events'),
-    })
-    eventLog.events.subscribe((event) => {
-      logEvent(log, event)
-      events.next(event)
-    })
-    closers.push(() => eventLog.close())
-    const changing = live.changes.subscribe((changes) => {
-      log.level = live.current.logLevel
-      eventLog.emit({ type: 'configured', reason: describeChanges(changes) })
-    })
-    closers.push(async () => changing.unsubscribe())
-
-    const logOptions = { kafka, signal: ending.signal }
-    const fenceLog = createWritableKafkaLog<FenceEntry>({
-      ...logOptions,
-      topic: topics.fences,
-      onState: onState('fences'),
-      decode: async ({ key, value }) => ({ key: String(key), fence: value && (await codec.decodeFence(value)) }),
-      encode: ({ key, fence }) => ({ key, value: fence && codec.encodeFence(fence) }),
-    })
-    closers.push(() => fenceLog.close())
-    const swap = createSwap({
-      deployment: config.deployment,
-      worker: id,
-      initial: config.model,
-      control: createKafkaLog({
-        ...logOptions,
-        topic: topics.control,
-        onState: onState('control'),
-        decode: ({ value }) => {
-          if (!value) throw new MillraceError('command-invalid', 'it has no value')
-          return codec.decodeCommand(value)
-        },
-      }),
-      fences: fenceLog,
-      loader: createModelLoader({
-        store: openStore(config.bundles.directory),
-        scorer: {
-          ...config.inference,
-          onDeath: (model, reason) => {
-            threadDeaths++
-            log.error({ model, reason }, 'an inference thread died and is started again')
-          },
-        },
-      }),
-      keepPrevious: config.bundles.keepPrevious,
-      inputEdges: (partitions) =>
-        partitionEdges(
-          kafka,
-          topics.input,
-          partitions.map(({ partition }) => partition),
-          ending.signal,
-        ),
-      uncommittedRecords: uncommittedRecords(config),
-      onEvent: eventLog.emit,
-    })
+    const clients = await openClients(scope)
+    const eventLog = openEvents(scope, clients, events)
+    const swap = openSwap(scope, clients, eventLog, () => threadDeaths++)
     modelStatus = () => swap.status
-    closers.push(() => swap.close())
-    swap.changes.subscribe(() => {
-      const { active, waiting } = swap.status
-      states.set('model', waiting === undefined ? 'running' : 'waiting', waiting ?? `${active?.model}`)
-    })
-
-    const publisher = createPublisher({ kafka, topics, onState: onState('publisher') })
-    closers.push(() => publisher.close())
-    await Promise.all([
-      publisher.connect().then(() => states.set('publisher', 'running', topics.predictions)),
-      swap.start(),
-    ])
+    const seen = observer ? observers([stats.observer, observer]) : stats.observer
+    const { source, pipe, shadows } = await openPipe(scope, clients, swap, seen)
     if (stopping.signal.aborted) return
 
-    const source = createKafkaSource({
-      kafka: createKafka({ ...clientOptions, clientId: id, onLog }),
-      groupId: config.kafka.groupId,
-      topic: topics.input,
-      sessionTimeoutMs: config.kafka.sessionTimeoutMs,
-      drainTimeoutMs: config.drainTimeoutMs,
-      fetch: { maxBytesPerPartition: config.kafka.maxFetchBytesPerPartition, maxWaitMs: config.kafka.maxFetchWaitMs },
-      beforeRecords: (partitions, tenure) => swap.takeOver(partitions, tenure),
-      onState: onState('source'),
-    })
-    const shadowPublisher = createPublisher({ kafka, topics: { shadow: topics.shadow }, onState: onState('shadow') })
-    closers.push(() => shadowPublisher.close())
-    const shadows = createShadowReport(shadowPublisher, codec.encodeShadow)
     shadowStats = () => shadows.stats
-    const pipe = createPipe({
-      shadows,
-      config: () => live.current,
-      swap,
-      decoder: createRecordDecoder({ registry, echo: config.echo }),
-      encoder: createPredictionEncoder({ schemaId: predictionSchemaId }),
-      publisher,
-      observer: observer ? observers([stats.observer, observer]) : stats.observer,
-    })
-    eventLog.emit({ type: 'joined', reason: `reads ${topics.input} as ${config.kafka.groupId}` })
+    eventLog.emit({ type: 'joined', reason: `reads ${config.topics.input} as ${config.kafka.groupId}` })
     const leave = () => void source.stop()
     draining = true
     stopping.signal.addEventListener('abort', leave, { once: true })
@@ -285,27 +170,3 @@ export function startWorker(options: WorkerOptions): Worker {
 }
 
 const workerId = () => `${hostname().slice(0, 40)}-${process.pid}-${randomUUID().slice(0, 8)}`
-
-const readPem = (file: string) =>
-  readFile(file, 'utf8').catch((cause: Error) => {
-    throw new MillraceError('file-unreadable', `${file}: ${cause.message}`, { cause })
-  })
-
-/** Predictions go to the partition number of their input: with fewer partitions there is no place for some of them. */
-async function checkPartitions(kafka: ReturnType<typeof createKafka>, { topics }: Config): Promise<void> {
-  const outputs = [topics.predictions, topics.deadLetter, topics.late]
-  const found = await describeTopics(kafka, [topics.input, ...outputs])
-  const wanted = found.get(topics.input)?.partitions ?? 0
-  for (const topic of outputs) {
-    const partitions = found.get(topic)?.partitions
-    if (partitions !== undefined && partitions < wanted)
-      throw new MillraceError('partitions-differ', `${topic} has ${partitions}, ${topics.input} has ${wanted}`)
-  }
-}
-
-const quiet: ReadonlySet<string> = new Set(['loading', 'verifying', 'draining', 'released', 'fenced'])
-
-function logEvent(log: Logger, { type, worker: _, at: __, ...event }: ModelEvent): void {
-  const said = Object.fromEntries(Object.entries(event).filter(([, value]) => value !== null))
-  log[type === 'failed' ? 'error' : quiet.has(type) ? 'debug' : 'info'](said, type)
-}

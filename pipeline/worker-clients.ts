@@ -1,0 +1,57 @@
+/** How a worker reaches Kafka and the registry, and what it learns from them before it begins. */
+import type { Kafka } from 'kafkajs'
+import { MillraceError } from '../stages/errors.js'
+import { createMessageCodec, type MessageCodec } from './avro/message-codec.js'
+import { createRegistry, type SchemaRegistry } from './avro/registry.js'
+import type { Config } from './config.js'
+import { describeTopics } from './kafka/admin.js'
+import { createKafka } from './kafka/client.js'
+import { kafkaOptionsOf } from './kafka-options.js'
+import { registryOptionsOf } from './registry-options.js'
+import type { WorkerScope } from './worker-scope.js'
+
+export interface WorkerClients {
+  readonly kafka: Kafka
+  /** of the member of the group alone */
+  readonly memberKafka: Kafka
+  readonly registry: SchemaRegistry
+  /** prepared */
+  readonly codec: MessageCodec
+  readonly predictionSchemaId: number
+}
+
+/** Waits for the registry. Throws what waiting cannot mend. */
+export async function openClients({ id, config, log, onState, ending, onClose }: WorkerScope): Promise<WorkerClients> {
+  const kafkaOptions = {
+    ...(await kafkaOptionsOf(config)),
+    clientId: id,
+    onLog: (level: 'warn' | 'info' | 'debug', message: string, extra: object) =>
+      log[level === 'warn' ? 'debug' : 'trace'](extra, message),
+  }
+  const kafka = createKafka(kafkaOptions)
+  const registry = createRegistry({
+    ...(await registryOptionsOf(config)),
+    onState: onState('registry'),
+    signal: ending,
+  })
+  onClose(async () => registry.close())
+  await checkPartitions(kafka, config).catch((error) => {
+    // A broker that is away, or a topic that is missing, is waited for by whoever needs it.
+    if (!(error instanceof MillraceError) || !error.retryable) throw error
+  })
+  const codec = createMessageCodec(registry)
+  const { predictionSchemaId } = await codec.prepare(config.topics)
+  return { kafka, memberKafka: createKafka(kafkaOptions), registry, codec, predictionSchemaId }
+}
+
+/** Predictions go to the partition number of their input: with fewer partitions there is no place for some of them. */
+async function checkPartitions(kafka: Kafka, { topics }: Config): Promise<void> {
+  const outputs = [topics.predictions, topics.deadLetter, topics.late]
+  const found = await describeTopics(kafka, [topics.input, ...outputs])
+  const wanted = found.get(topics.input)?.partitions ?? 0
+  for (const topic of outputs) {
+    const partitions = found.get(topic)?.partitions
+    if (partitions !== undefined && partitions < wanted)
+      throw new MillraceError('partitions-differ', `${topic} has ${partitions}, ${topics.input} has ${wanted}`)
+  }
+}

@@ -1,0 +1,72 @@
+/** The swap of a worker: its logs on Kafka, and the store that its models come from. */
+import { MillraceError } from '../stages/errors.js'
+import { createKafkaLog, createWritableKafkaLog } from './deployment-logs.js'
+import type { EventLog } from './event-log.js'
+import { partitionEdges } from './kafka/log.js'
+import { createModelLoader } from './model/loader.js'
+import { openStore } from './model/store.js'
+import { uncommittedRecords } from './pipe.js'
+import type { FenceEntry } from './swap/fences.js'
+import { createSwap, type Swap } from './swap/swap.js'
+import type { WorkerClients } from './worker-clients.js'
+import type { WorkerScope } from './worker-scope.js'
+
+/** Not started yet. `onThreadDeath` is told of every inference thread that dies. */
+export function openSwap(
+  { id, config, log, onState, ending, onClose }: WorkerScope,
+  { kafka, codec }: WorkerClients,
+  events: EventLog,
+  onThreadDeath: () => void,
+): Swap {
+  const logOptions = { kafka, signal: ending }
+  const fenceLog = createWritableKafkaLog<FenceEntry>({
+    ...logOptions,
+    topic: config.topics.fences,
+    onState: onState('fences'),
+    decode: async ({ key, value }) => ({ key: String(key), fence: value && (await codec.decodeFence(value)) }),
+    encode: ({ key, fence }) => ({ key, value: fence && codec.encodeFence(fence) }),
+  })
+  onClose(() => fenceLog.close())
+  const swap = createSwap({
+    deployment: config.deployment,
+    worker: id,
+    initial: config.model,
+    control: createKafkaLog({
+      ...logOptions,
+      topic: config.topics.control,
+      onState: onState('control'),
+      decode: ({ value }) => {
+        if (!value) throw new MillraceError('command-invalid', 'it has no value')
+        return codec.decodeCommand(value)
+      },
+    }),
+    fences: fenceLog,
+    loader: createModelLoader({
+      store: openStore(config.bundles.directory),
+      scorer: {
+        ...config.inference,
+        onDeath: (model, reason) => {
+          onThreadDeath()
+          log.error({ model, reason }, 'an inference thread died and is started again')
+        },
+      },
+    }),
+    keepPrevious: config.bundles.keepPrevious,
+    inputEdges: (partitions) =>
+      partitionEdges(
+        kafka,
+        config.topics.input,
+        partitions.map(({ partition }) => partition),
+        ending,
+      ),
+    uncommittedRecords: uncommittedRecords(config),
+    onEvent: events.emit,
+  })
+  onClose(() => swap.close())
+  const onModel = onState('model')
+  swap.changes.subscribe(() => {
+    const { active, waiting } = swap.status
+    onModel(waiting === undefined ? 'running' : 'waiting', waiting ?? `${active?.model}`)
+  })
+  return swap
+}
