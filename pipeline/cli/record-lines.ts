@@ -1,8 +1,9 @@
 /** Records of any topic as lines of JSON. */
 
 import type { Headers, SourceRecord } from '../../stages/ports.js'
-import { createFramedReader } from '../avro/framed-reader.js'
+import { Malformed } from '../avro/cursor.js'
 import type { SchemaRegistry } from '../avro/registry.js'
+import { createValueReader } from '../avro/value-reader.js'
 
 export type RecordLine = (partition: number, record: SourceRecord) => Promise<string>
 
@@ -10,18 +11,17 @@ export type RecordLine = (partition: number, record: SourceRecord) => Promise<st
  * Where the record is, its key, headers and value. Avro of the registry is decoded; other text is text; other bytes are base64, as `bytes`.
  */
 export const createRecordLine = (topic: string, registry: SchemaRegistry): RecordLine => {
-  const read = createFramedReader(registry)
+  const reader = createValueReader(registry)
   return async (partition, { offset, timestamp, key, value, headers }) => {
     const place = { topic, partition, offset, timestamp, key: key && textOf(key), headers: headersOf(headers) }
-    if (value === null) return json({ ...place, value: null })
-    if (value[0] !== 0) return json({ ...place, ...plain(value) })
+    if (value === null) return JSON.stringify({ ...place, value: null })
+    if (value[0] !== 0) return JSON.stringify({ ...place, ...plain(value) })
     try {
-      return json({ ...place, value: await read(value) })
+      return JSON.stringify({ ...place, value: await reader.read(value) })
     } catch (error) {
-      // Only what is wrong with the record has a reason of its own; the rest is the registry's affair.
-      const { reason } = error as { readonly reason?: unknown }
-      if (typeof reason !== 'string') throw error
-      return json({ ...place, ...plain(value), problem: reason })
+      // Only what is wrong with the record; the rest is the registry's affair.
+      if (!(error instanceof Malformed)) throw error
+      return JSON.stringify({ ...place, ...plain(value), problem: error.reason })
     }
   }
 }
@@ -43,10 +43,3 @@ const headersOf = (headers: Headers | undefined): Record<string, unknown> =>
       Array.isArray(value) ? value.map(String) : value === undefined ? null : String(value),
     ]),
   )
-
-/** Bytes within a value are base64. */
-const json = (value: unknown): string =>
-  JSON.stringify(value, (_, inner) => (isBufferJson(inner) ? Buffer.from(inner.data).toString('base64') : inner))
-
-const isBufferJson = (value: unknown): value is { data: number[] } =>
-  typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer' && 'data' in value

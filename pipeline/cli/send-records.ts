@@ -4,13 +4,13 @@ import type { InputFile } from './input-file.js'
 import { type BadLine, type InputRecord, isBad, readRecords } from './input-records.js'
 import type { Outbox } from './outbox.js'
 import { createPace } from './pace.js'
-import type { RecordEncoder } from './record-encoding.js'
+import type { ValueEncoder } from './record-encoding.js'
 
 export interface SendOptions {
   readonly input: InputFile
   readonly outbox: Outbox
   /** asked once, with the first records there are */
-  readonly encoderFor: (sample: readonly InputRecord[]) => Promise<RecordEncoder>
+  readonly encoderFor: (sample: readonly InputRecord[]) => Promise<ValueEncoder>
   /** the field whose text is the key */
   readonly key?: string
   /** records a second */
@@ -31,7 +31,7 @@ export interface SendOptions {
 export const sendRecords = async (options: SendOptions): Promise<number> => {
   const { input, outbox, signal, limit } = options
   const pace = options.rate === undefined ? undefined : createPace(options.rate, signal)
-  let encoder: RecordEncoder | undefined
+  let encoder: ValueEncoder | undefined
   let records = 0
   const ended = () => signal.aborted || records === limit
 

@@ -9,7 +9,7 @@ import type { BadLine, InputFormat } from '../input-records.js'
 import { examples, positiveNumber, wholeNumber } from '../options.js'
 import { openOutbox } from '../outbox.js'
 import { createProgress } from '../progress.js'
-import { createRecordEncoder, type RecordEncoder } from '../record-encoding.js'
+import { createValueEncoder, type ValueEncoder } from '../record-encoding.js'
 import { withRegistry } from '../registry.js'
 import { guessSchema } from '../schema-guess.js'
 import { sendRecords } from '../send-records.js'
@@ -92,8 +92,7 @@ const produce = async (
   const listed: BadLine[] = []
   let bad = 0
   let chosen: ValueSchema | undefined
-  let encoder: RecordEncoder | undefined
-  const text = input.format === 'csv'
+  let encoder: ValueEncoder | undefined
   try {
     await sendRecords({
       ...flags,
@@ -109,10 +108,10 @@ const produce = async (
             guessSchema(
               sample.map(({ fields }) => fields),
               topic,
-              text,
+              input.format,
             ),
         })
-        encoder = createRecordEncoder(chosen.schema, chosen.id, text)
+        encoder = createValueEncoder(chosen.schema, chosen.id, input.format)
         return encoder
       },
       onBad: (line) => {
