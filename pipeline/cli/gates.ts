@@ -1,19 +1,44 @@
 /** What checks of a bundle found, as people read it; a bundle that did not pass is a failed command. */
-import { checkPath } from '../model/check.js'
+import { basename } from 'node:path'
+import type { Command } from 'commander'
 import type { Gate } from '../model/gates.js'
-import { createScorer } from '../model/scorer.js'
+import { verifyBundle, type WriterSchema } from '../model/verifier.js'
+import type { Context } from './context.js'
 import { CommandFailed } from './failure.js'
-import type { Colors, Output } from './output.js'
+import { readKey } from './key-file.js'
+import { collect } from './options.js'
+import type { Colors } from './output.js'
+import { withRegistry } from './registry.js'
 
-/** Puts the bundle at `path` through every gate and prints the report. Throws `CommandFailed` when one is closed. */
-export const reportGates = async (path: string, output: Output): Promise<void> => {
-  const gates = await checkPath(path, createScorer)
-  const ok = gates.every((gate) => gate.ok)
-  output.result({ path, ok, gates }, () => showGates(gates, output.colors))
-  if (!ok) throw new CommandFailed('a gate refused the bundle')
+export interface GateFlags {
+  readonly topic?: string
+  readonly trust?: readonly string[]
 }
 
-export const showGates = (gates: readonly Gate[], colors: Colors): string => {
+/** The options of every command that tries a bundle. */
+export const gateOptions = (command: Command): Command =>
+  command
+    .option('--topic <name>', 'could it read what was written to this topic? Asks the registry for every version')
+    .option('--trust <file.pub>', 'it has to be signed by this key; may be repeated', collect)
+
+/** Puts the bundle at `path` through every gate, in a process of its own, and prints the report. Throws `CommandFailed` when one is closed. */
+export const reportGates = async (context: Context, path: string, flags: GateFlags): Promise<void> => {
+  const { output, signal } = context
+  const trustedKeys = await Promise.all(
+    (flags.trust ?? []).map(async (file) => ({ name: basename(file), publicKeyPem: await readKey(file) })),
+  )
+  const writerSchemas = flags.topic === undefined ? [] : await versionsOf(context, flags.topic)
+  const report = await verifyBundle(path, { trustedKeys, writerSchemas, signal })
+  output.result({ path, ...report }, () => showGates(report.gates, output.colors))
+  if (!report.ok) throw new CommandFailed('a gate refused the bundle')
+}
+
+const versionsOf = async (context: Context, topic: string): Promise<WriterSchema[]> => {
+  const { config } = await context.loadConfig({ deployment: 'none' })
+  return withRegistry(context, config, (registry) => registry.versions(`${topic}-value`))
+}
+
+const showGates = (gates: readonly Gate[], colors: Colors): string => {
   const width = Math.max(...gates.map(({ gate }) => gate.length))
   return gates
     .map(({ gate, ok, detail }) => `${ok ? colors.green('✓') : colors.red('✗')} ${gate.padEnd(width)}  ${detail}`)

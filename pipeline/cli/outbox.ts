@@ -8,8 +8,11 @@ import { createPartitioner } from '../kafka/partitioner.js'
 import { createPublisher } from '../kafka/publisher.js'
 
 export interface Outbox {
-  /** Takes a record; a promise when the caller has to wait for room. Rejects with what ended the sending. */
-  add(record: OutgoingRecord): Promise<void> | undefined
+  /**
+   * Takes a record for a partition, that of its key by default; a promise when the caller has to wait for room. Rejects with what ended the
+   * sending.
+   */
+  add(record: OutgoingRecord, partition?: number): Promise<void> | undefined
   /** Resolves when the broker has everything that was added. */
   flush(): Promise<void>
   /** acknowledged by the broker */
@@ -72,8 +75,7 @@ export const openOutbox = async ({ kafka, topic, onState }: OutboxOptions): Prom
   }
 
   return {
-    add(record) {
-      const partition = partitionOf(record.key)
+    add(record, partition = partitionOf(record.key)) {
       const records = batch.get(partition)
       if (records) records.push(record)
       else batch.set(partition, [record])

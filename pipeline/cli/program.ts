@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   rollback: async () => (await import('./commands/switch.js')).addRollback,
   status: async () => (await import('./commands/status.js')).addStatus,
   verify: async () => (await import('./commands/verify.js')).addVerify,
+  'dead-letter': async () => (await import('./commands/dead-letter.js')).addDeadLetter,
   models: async () => (await import('./commands/models.js')).addModels,
   bundle: async () => (await import('./commands/bundle.js')).addBundle,
 }

@@ -1,8 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { MillraceError } from '../../../stages/errors.js'
 import { generateKeys, signBundle } from '../../model/signature.js'
 import { type Context, contextOf } from '../context.js'
+import { readKey } from '../key-file.js'
 import { examples } from '../options.js'
 import type { Session } from '../session.js'
 
@@ -30,15 +31,6 @@ export const addBundleKeys = (bundle: Command, session: Session): void => {
     .requiredOption('--key <file>', 'private key, made by `millrace bundle keygen`')
     .action((path: string, flags: { key: string }) => runSign(contextOf(session, sign), path, flags.key))
   examples(sign, ['millrace bundle sign mine@1.tar.gz --key release.key', 'the archive is signed in its place'])
-}
-
-/** Text of a private key. Throws `file-unreadable`. */
-export const readKey = async (path: string): Promise<string> => {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new MillraceError('file-unreadable', `${path}: ${(cause as Error).message}`, { cause })
-  }
 }
 
 const runKeygen = async (context: Context, name: string, force = false): Promise<void> => {

@@ -6,7 +6,7 @@ import { packBundle, sealFolder } from '../../model/pack.js'
 import { createScorer } from '../../model/scorer.js'
 import { type Context, contextOf } from '../context.js'
 import { bytes } from '../format.js'
-import { reportGates } from '../gates.js'
+import { type GateFlags, gateOptions, reportGates } from '../gates.js'
 import { examples } from '../options.js'
 import type { Session } from '../session.js'
 import { addBundleKeys } from './bundle-keys.js'
@@ -80,18 +80,22 @@ export const addBundle = (program: Command, session: Session): void => {
     ['millrace bundle pack mine@1 --out models/bundles/mine@1.tar.gz', 'straight into the store of this folder'],
   )
 
-  const check = bundle
-    .command('check')
+  const check = gateOptions(bundle.command('check'))
     .summary('try a folder or an archive through every gate')
     .description(
-      'Puts a bundle through every gate that stands before a switch: digests, schema, graphs, loading, golden cases.',
+      'Puts a bundle through every gate that stands before a switch: digests, schema, graphs, loading, golden cases, latency and budgets. The ' +
+        'model runs in a process of its own.',
     )
     .argument('<path>', 'folder or .tar.gz')
-    .action((path: string) => reportGates(path, contextOf(session, check).output))
+    .action((path: string, flags: GateFlags) => reportGates(contextOf(session, check), path, flags))
   examples(
     check,
     ['millrace bundle check mine@1.tar.gz', 'is it ready to be switched to?'],
     ['millrace bundle check mine@1', 'the folder, before it is packed'],
+    [
+      'millrace bundle check mine@1.tar.gz --topic digits.input --trust release.pub',
+      'for this topic, signed by this key',
+    ],
   )
   addBundleKeys(bundle, session)
 }

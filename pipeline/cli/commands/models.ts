@@ -5,11 +5,12 @@ import { inspectBundle } from '../../model/inspect.js'
 import { type BundleStore, type Listed, openStore } from '../../model/store.js'
 import { type Context, contextOf } from '../context.js'
 import { bytes, shortDigest } from '../format.js'
-import { reportGates } from '../gates.js'
+import { type GateFlags, gateOptions, reportGates } from '../gates.js'
 import { describeManifest } from '../manifest-text.js'
 import { examples } from '../options.js'
 import { type Colors, facts, table } from '../output.js'
 import type { Session } from '../session.js'
+import { addModelsPush } from './models-push.js'
 
 interface StoreFlags {
   readonly store?: string
@@ -53,20 +54,26 @@ export const addModels = (program: Command, session: Session): void => {
     ['millrace models inspect ./mine@1.tar.gz', 'one that lies elsewhere'],
   )
 
-  const verify = add(
-    'verify',
-    'try one through every gate',
-    'Puts a bundle through every gate that stands before a switch: digests, schema, graphs, loading, golden cases.',
+  const verify = gateOptions(
+    add(
+      'verify',
+      'try one through every gate',
+      'Puts a bundle through every gate that stands before a switch: digests, schema, graphs, loading, golden cases, latency and budgets. The ' +
+        'model runs in a process of its own.',
+    ),
   ).argument('<model>', reference)
-  verify.action(async (ref: string, flags: StoreFlags) => {
+  verify.action(async (ref: string, flags: StoreFlags & GateFlags) => {
     const context = contextOf(session, verify)
-    await reportGates(await pathOf(context, ref, flags), context.output)
+    await reportGates(context, await pathOf(context, ref, flags), flags)
   })
   examples(
     verify,
     ['millrace models verify digits@3', 'would a worker take it?'],
+    ['millrace models verify digits@3 --topic digits.input', 'could it read what was written to the topic?'],
     ['millrace models verify digits@3 --json', 'every gate with its figures'],
   )
+
+  addModelsPush(models, session)
 
   const rm = add(
     'rm',

@@ -3,9 +3,9 @@ import { MillraceError } from '../../../stages/errors.js'
 import type { ModelCommand } from '../../messages.js'
 import { type Context, contextOf } from '../context.js'
 import { newCommand, sendCommand } from '../control.js'
+import { readKey } from '../key-file.js'
 import { examples } from '../options.js'
 import type { Session } from '../session.js'
-import { readKey } from './bundle-keys.js'
 
 interface SwitchFlags {
   readonly digest?: string

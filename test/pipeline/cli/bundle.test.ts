@@ -37,7 +37,7 @@ test('a bundle that no gate lets pass is a failure that says which, for people a
   expect(stdout).toMatch(/^✗ read +.*input\.avsc/m)
   const json = await millrace(['bundle', 'check', 'mine@1', '--json'], { directory })
   expect(json.code).toBe(1)
-  expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, gates: [{ gate: 'read', ok: false }] })
+  expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, gates: [{ gate: 'read', ok: false }, { gate: 'limits' }] })
 })
 
 test('init writes over nothing by itself, and a name without a version is misuse', async () => {

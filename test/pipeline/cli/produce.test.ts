@@ -115,8 +115,7 @@ test('with --skip-bad it is named and counted, and the rest is sent', async () =
   })
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^2 records to .*\n.*\n2 bad lines left out\n$/)])
   expect(stderr).toBe(
-    'standard input:2: id: "two" where a number is needed\n' +
-      `standard input:5: not JSON: ${jsonError('nonsense')}\n`,
+    `standard input:2: id: "two" where a number is needed\nstandard input:5: not JSON: ${jsonError('nonsense')}\n`,
   )
   expect((await consumed(topic)).map(({ value }) => value.id)).toEqual([0, 1, 3])
 })
