@@ -85,7 +85,14 @@ test('no file waits for itself to be loaded', () => {
   expect(files.filter((file) => reached(file, runtimeImports).has(file))).toEqual([])
 })
 
-test('only the main program reads the environment, the arguments and the exit code of the process', () => {
-  const taken = /\bprocess\s*(\.\s*(env|argv|exitCode|exit)\b|\[)|\}\s*=\s*process\b|['"](node:)?process['"]/
+test('only the main program reads the environment and the arguments of the process', () => {
+  const taken = /\bprocess\s*(\.\s*(env|argv)\b|\[)|\}\s*=\s*process\b|['"](node:)?process['"]/
   expect(files.filter((file) => taken.test(readFileSync(file, 'utf8')))).toEqual(['pipeline/cli/main.ts'])
+})
+
+test('only the entries of processes end one', () => {
+  const ends = /\bprocess\s*\.\s*(exit|exitCode|abort|kill)\b/
+  const entries = ['pipeline/cli/main.ts', 'pipeline/model/verify-child.ts']
+  const others = files.filter((file) => !file.startsWith('docker/') && ends.test(readFileSync(file, 'utf8')))
+  expect(others).toEqual(entries)
 })

@@ -4,7 +4,8 @@ const longestMs = 200
 
 /** Call it again and again with the time in milliseconds, on a clock that never jumps. */
 export const createPace = (perSecond: number, begunAt: number): ((now: number) => number) => {
-  const longest = Math.max(longestMs, 2_000 / perSecond)
+  // The next one may be due already when the moment begins.
+  const longest = longestMs + 1_000 / perSecond
   let from = begunAt
   return (now) => {
     from = Math.max(from, now - longest)
