@@ -66,8 +66,8 @@ export interface ModelEvent {
 }
 
 /**
- * The first offset of an input partition that a generation scores. Key: `fenceKey`. Generation 0 is no fence but a claim: `worker` owns the
- * partition from here on in the log, what others write about it afterwards is void, and `offset` counts the claims of the partition.
+ * The first offset of an input partition that a generation scores. Key: `fenceKey`. Generation 0 is no fence but a claim (see `claimOf`):
+ * `worker` owns the partition from here on in the log, and what others write about it afterwards is void.
  */
 export interface Fence {
   deployment: string
@@ -91,6 +91,32 @@ export interface Fence {
 
 export const fenceKey = (fence: Pick<Fence, 'deployment' | 'topic' | 'partition' | 'generation'>): string =>
   `${fence.deployment}/${fence.topic}/${fence.partition}/${fence.generation}`
+
+/** Beyond every record: who looks fences up by offset alone never meets a claim. */
+const claimOffset = Number.MAX_SAFE_INTEGER
+
+/** The `number`-th claim of a partition. */
+export const claimOf = (
+  of: Pick<Fence, 'deployment' | 'topic' | 'partition' | 'worker'>,
+  number: number,
+  at: number,
+): Fence => ({
+  ...of,
+  generation: 0,
+  offset: claimOffset,
+  model: '',
+  digest: '',
+  mode: 'ALL',
+  candidate: null,
+  candidateDigest: null,
+  percent: null,
+  command: `claim ${number}`,
+  at,
+})
+
+/** Which claim this is; undefined for a fence. What is no number counts as none before it. */
+export const claimNumber = ({ generation, command }: Fence): number | undefined =>
+  generation === 0 ? Number(/^claim (\d+)$/.exec(command ?? '')?.[1] ?? 0) : undefined
 
 /** A firm-deadline record that was not scored, or not in time. */
 export interface Late {

@@ -79,7 +79,9 @@ export const deploymentStatus = async (
     })),
     read(topics.events, { last: eventsLookedAt }, ({ value }) => codec.decodeEvent(value!)),
   ])
-  const newest = newestFences(fences.filter((fence) => fence !== null && fence.topic === topics.input) as Fence[])
+  const newest = newestFences(
+    fences.filter((fence) => fence !== null && fence.generation > 0 && fence.topic === topics.input) as Fence[],
+  )
   const fold = createControlFold(config.model)
   for (const entry of commands) fold.apply(entry)
 

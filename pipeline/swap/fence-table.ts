@@ -2,12 +2,12 @@
  * Which generation scores an offset, as the fence log says it when it is read in order: of the fences at or below the offset, the one of the
  * greatest generation. Fences of a partition grow in offset and generation together, so that is also the nearest one.
  *
- * A worker that has lost a partition without knowing may still write. So each owner claims its partitions before it scores: a fence of
- * generation 0, whose offset counts the claims of the partition. A claim counts when its number is above the last one, a fence when it is
+ * A worker that has lost a partition without knowing may still write. So each owner claims its partitions before it scores, with an entry of
+ * generation 0 that counts the claims of the partition. A claim counts when its number is above the last one, a fence when it is
  * the last claimant's; what does not count is void for every reader, its writer included.
  */
 import type { TopicPartition } from '../../stages/ports.js'
-import { type Fence, fenceKey } from '../messages.js'
+import { claimNumber, type Fence, fenceKey } from '../messages.js'
 
 export interface FenceLookup {
   /** undefined: the offset lies before the first fence, or there is none */
@@ -78,9 +78,10 @@ export function createFenceTable(): FenceTable {
     apply(fence) {
       const entry = entryOf(fence)
       const { claim } = entry
-      if (fence.generation === 0) {
-        if (claim && fence.offset <= claim.number) return false
-        entry.claim = { worker: fence.worker, number: fence.offset }
+      const number = claimNumber(fence)
+      if (number !== undefined) {
+        if (number <= (claim?.number ?? 0)) return false
+        entry.claim = { worker: fence.worker, number }
         return true
       }
       const key = fenceKey(fence)

@@ -1,7 +1,7 @@
 /** The fences of a deployment in one worker: what the log says of them, and what this worker adds to it. */
 import type { FenceGate, TopicPartition } from '../../stages/ports.js'
 import { pause } from '../backoff.js'
-import { type Fence, fenceKey } from '../messages.js'
+import { claimNumber, claimOf, type Fence, fenceKey } from '../messages.js'
 import { createFenceTable, type FenceTable } from './fence-table.js'
 import { followLog } from './log-follower.js'
 import type { WritableLog } from './logs.js'
@@ -72,7 +72,7 @@ export function createFences(options: FencesOptions): Fences {
     if (!fence) return seenTombstone(key)
     const name = nameOf(fence)
     const counts = table.apply(fence)
-    if (fence.generation === 0) {
+    if (claimNumber(fence) !== undefined) {
       if (counts && fence.worker !== worker) owned.delete(name)
       return
     }
@@ -101,7 +101,10 @@ export function createFences(options: FencesOptions): Fences {
   /** The claims that count. None when the group does not know this worker, or not now. */
   const tryClaim = async (partitions: readonly TopicPartition[], confirm: Tenure['confirm']): Promise<Fence[]> => {
     await follower.catchUp()
-    const claims = partitions.map((of) => claimOf(of, (table.claim(of)?.number ?? 0) + 1))
+    const claims = partitions.map(({ topic, partition }) => {
+      const number = (table.claim({ topic, partition })?.number ?? 0) + 1
+      return claimOf({ deployment, topic, partition, worker }, number, Date.now())
+    })
     // Asked after the log was read: whoever owns the partitions later will claim a higher number, or this one before us.
     const confirmed = await confirm().then(
       () => true,
@@ -112,26 +115,9 @@ export function createFences(options: FencesOptions): Fences {
     await follower.catchUp()
     return claims.filter((one) => {
       const claim = table.claim(one)
-      return claim?.worker === worker && claim.number === one.offset
+      return claim?.worker === worker && claim.number === claimNumber(one)
     })
   }
-
-  const claimOf = ({ topic, partition }: TopicPartition, number: number): Fence => ({
-    deployment,
-    topic,
-    partition,
-    generation: 0,
-    offset: number,
-    model: '',
-    digest: '',
-    mode: 'ALL',
-    candidate: null,
-    candidateDigest: null,
-    percent: null,
-    command: null,
-    worker,
-    at: Date.now(),
-  })
 
   return {
     table,

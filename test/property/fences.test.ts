@@ -26,7 +26,8 @@ function meaningOf(entries: readonly FenceEntry[], partition: number): Meaning {
     const generation = Number(key.split('/')[3])
     if (!fence) fences.delete(generation)
     else if (generation === 0) {
-      if (fence.offset > claims) [owner, claims] = [fence.worker, fence.offset]
+      const number = Number(fence.command!.replace('claim ', ''))
+      if (number > claims) [owner, claims] = [fence.worker, number]
     } else if (owner === undefined || owner === fence.worker) fences.set(generation, fence)
   }
   return { owner, claims, fences }

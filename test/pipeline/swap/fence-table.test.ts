@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Fence, fenceKey } from '../../../pipeline/messages.js'
+import { claimOf, type Fence, fenceKey } from '../../../pipeline/messages.js'
 import { createFenceTable } from '../../../pipeline/swap/fence-table.js'
 
 const fence = (generation: number, offset: number, over: Partial<Fence> = {}): Fence => ({
@@ -19,7 +19,8 @@ const fence = (generation: number, offset: number, over: Partial<Fence> = {}): F
   at: 0,
   ...over,
 })
-const claim = (worker: string, number: number) => fence(0, number, { worker })
+const claim = (worker: string, number: number) =>
+  claimOf({ deployment: 'd', topic: 'in', partition: 0, worker }, number, 0)
 const partition = { topic: 'in', partition: 0 }
 
 const tableOf = (...fences: Fence[]) => {
@@ -112,4 +113,8 @@ describe('claims of a partition', () => {
     table.forget('d/in/0/2')
     expect(table.disputed(partition)).toEqual([])
   })
+})
+
+it('a reader that knows no claims never meets one: they lie beyond every record', () => {
+  expect(claim('a', 7)).toMatchObject({ generation: 0, offset: Number.MAX_SAFE_INTEGER })
 })
