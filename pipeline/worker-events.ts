@@ -27,7 +27,7 @@ export function openEvents(
   })
   onClose(() => eventLog.close())
   const changing = live.changes.subscribe((changes) => {
-    log.level = live.current.logLevel
+    if (changes.some(({ path }) => path === 'logLevel')) log.level = live.current.logLevel
     eventLog.emit({ type: 'configured', reason: describeChanges(changes) })
   })
   onClose(async () => changing.unsubscribe())

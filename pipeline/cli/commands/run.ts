@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
-import { startWorker } from '../../start.js'
+import { type Config, parseConfig } from '../../config.js'
+import { isLoopback } from '../../config-http.js'
+import { startServedWorker } from '../../serve.js'
 import { type Context, contextOf } from '../context.js'
 import { examples } from '../options.js'
 import type { Session } from '../session.js'
@@ -8,6 +11,8 @@ interface RunFlags {
   readonly model?: string
   readonly bundles?: string
   readonly id?: string
+  readonly port?: string
+  readonly http: boolean
 }
 
 export const addRun = (program: Command, session: Session): void => {
@@ -25,8 +30,18 @@ export const addRun = (program: Command, session: Session): void => {
       '--id <name>',
       'name of this worker in the group and in events; unique; made from host and process by default',
     )
+    .option('--port <n>', 'where the page, REST and metrics are; 8085, or any where that is taken')
+    .option('--no-http', 'no page, no REST, no metrics')
     .action((flags: RunFlags) =>
-      run(contextOf(session, command, { model: flags.model, 'bundles.directory': flags.bundles }), flags),
+      run(
+        contextOf(session, command, {
+          model: flags.model,
+          'bundles.directory': flags.bundles,
+          'http.port': flags.port,
+          'http.enabled': flags.http ? undefined : 'false',
+        }),
+        flags,
+      ),
     )
   examples(
     command,
@@ -37,17 +52,35 @@ export const addRun = (program: Command, session: Session): void => {
 }
 
 const run = async (context: Context, { id }: RunFlags): Promise<void> => {
-  const { config } = await context.loadConfig()
+  const { config, sources } = await context.loadConfig()
   const logger = context.logger(config.logLevel)
-  const worker = startWorker({ config, logger, id })
+  const token = tokenOfThisRun(context, config)
+  const served = await startServedWorker({
+    config: token === undefined ? config : parseConfig({ ...config, http: { ...config.http, token } }),
+    sources,
+    logger,
+    id,
+  })
+  const { worker, url } = served
   const stop = () => {
     logger.info('stopping: what is in flight is finished')
-    void worker.stop()
+    void served.stop()
   }
   context.signal.addEventListener('abort', stop, { once: true })
   if (context.signal.aborted) stop()
-  await worker.running
-  if (!context.signal.aborted)
-    logger.info({ worker: worker.id, model: worker.status.model.active?.model }, `scoring ${config.topics.input}`)
-  await worker.finished
+  if (url !== undefined) logger.info({ url: token === undefined ? url : `${url}/#token=${token}` }, 'the page')
+  try {
+    await worker.running
+    if (!context.signal.aborted)
+      logger.info({ worker: worker.id, model: worker.status.model.active?.model }, `scoring ${config.topics.input}`)
+    await worker.finished
+  } finally {
+    await served.stop()
+  }
 }
+
+/** Whoever watches the terminal of a worker on this machine may change what it does; in the log of a service no token belongs. */
+const tokenOfThisRun = ({ stderr }: Context, { http }: Config): string | undefined =>
+  stderr.isTTY === true && http.token === undefined && http.tokenFile === undefined && isLoopback(http.host)
+    ? randomBytes(18).toString('base64url')
+    : undefined

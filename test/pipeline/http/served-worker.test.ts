@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { parseConfig } from '../../../pipeline/config.js'
+import { createLogger } from '../../../pipeline/logging.js'
+import type { SentCommand, Status, Stored } from '../../../pipeline/rest-views.js'
+import { startServedWorker } from '../../../pipeline/serve.js'
+import { createDeployment, type Deployment } from '../../fixtures/deployment.js'
+import { authorized, token } from '../../fixtures/served.js'
+import { copyStore } from '../../fixtures/store.js'
+
+const logger = createLogger({ level: 'silent', pretty: false, colors: false, stream: process.stderr })
+
+const serve = async (deployment: Deployment, port = 0) => {
+  const config = parseConfig({
+    ...deployment.settings,
+    bundles: { directory: await copyStore('digits@1', 'digits@2') },
+    echo: ['label'],
+    http: { port, token, truth: 'label' },
+  })
+  const served = await startServedWorker({ config, logger, sources: new Map([['http.port', 'default']]) })
+  onTestFinished(() => served.stop())
+  const call = async <T = unknown>(path: string, init: RequestInit = {}): Promise<T> => {
+    const answer = await fetch(served.url + path, { ...init, headers: { ...authorized, ...init.headers } })
+    if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`)
+    const isJson = answer.headers.get('content-type')?.startsWith('application/json')
+    return (isJson ? await answer.json() : await answer.text()) as T
+  }
+  return { ...served, call }
+}
+
+const json = (method: string, body: object) => ({
+  method,
+  body: JSON.stringify(body),
+  headers: { 'content-type': 'application/json' },
+})
+
+test('a worker is watched and led over REST: metrics, settings, a bundle pushed, a switch, a rollback', async () => {
+  const deployment = await createDeployment({ partitions: 2 })
+  const { worker, call } = await serve(deployment)
+  await worker.running
+  await deployment.sendDigits(50)
+  await deployment.answered()
+
+  await call('/v1/config', json('PATCH', { batch: { maxRecords: 7 } }))
+  await deployment.events.until((all) =>
+    all.some(({ type, reason }) => type === 'configured' && reason === 'batch.maxRecords 512 → 7'),
+  )
+  await deployment.sendDigits(50)
+  await deployment.answered()
+  expect(worker.status.pipe.closedBy.records).toBeGreaterThanOrEqual(12)
+
+  const pushed = await call<Stored>('/v1/models', {
+    method: 'POST',
+    body: await readFile('models/bundles/digits@3.tar.gz'),
+    headers: { 'content-type': 'application/gzip' },
+  })
+  expect(pushed).toMatchObject({ ref: 'digits@3', stored: true })
+  const active = (model: string) =>
+    deployment.events.until((all) => all.findLast(({ type }) => type === 'activated')?.model === model)
+  const { command } = await call<SentCommand>('/v1/switch', json('POST', { model: 'digits@3', digest: pushed.digest }))
+  await active('digits@3')
+  await deployment.sendDigits(50)
+  await deployment.answered()
+  expect(deployment.predictions.items.at(-1)).toMatchObject({ model: 'digits@3' })
+
+  await expect
+    .poll(async () => (await call<Status>('/v1/status')).group)
+    .toMatchObject({
+      state: 'Stable',
+      workers: [{ worker: worker.id, present: true, partitions: [0, 1] }],
+      command: { command, model: 'digits@3', workers: { [worker.id]: 'activated' } },
+    })
+  await call('/v1/rollback', { method: 'POST' })
+  await active('digits@1')
+
+  const metrics = await call('/metrics')
+  expect(metrics).toContain('millrace_records_in_total 300\n')
+  expect(metrics).toContain('millrace_records_out_total{kind="predictions"} 300\n')
+  expect(metrics).toContain('millrace_switches_total{result="activated"} 3\n')
+  expect(metrics).toMatch(/millrace_lag_records\{partition="0"\} \d+\n/)
+  expect(deployment.account()).toEqual({ missing: [], repeated: [] })
+})
+
+test('the second worker on a machine takes another port, where none was asked for', async () => {
+  const deployment = await createDeployment({ partitions: 2 })
+  const first = await serve(deployment)
+  const { port } = new URL(first.url!)
+  const second = await serve(deployment, Number(port))
+  expect(second.url).not.toBe(first.url)
+  expect(await second.call('/livez')).toEqual({ live: true })
+})
+
+test('a port that was asked for and is taken ends the worker before it has begun', async () => {
+  const deployment = await createDeployment({ partitions: 1 })
+  const { url } = await serve(deployment)
+  const config = parseConfig({ ...deployment.settings, http: { port: Number(new URL(url!).port) } })
+  await expect(startServedWorker({ config, logger })).rejects.toMatchObject({ code: 'port-taken' })
+})
