@@ -9,7 +9,13 @@ export const http = z
     port: z.number().int().min(0).max(65_535).default(8085).describe('0: any that is free'),
     token: z.string().min(16).optional().describe('what whoever changes something has to show (bearer token)'),
     tokenFile: z.string().optional().describe('file with the token, instead of the token itself'),
-    tls: z.strictObject({ certFile: z.string(), keyFile: z.string() }).optional().describe('PEM files: HTTPS'),
+    tls: z
+      .strictObject({
+        certFile: z.string().describe('certificate of this worker'),
+        keyFile: z.string().describe('its key'),
+      })
+      .optional()
+      .describe('PEM files: HTTPS'),
     names: z
       .array(z.string())
       .default([])

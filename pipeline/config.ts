@@ -13,15 +13,15 @@ const milliseconds = z.number().int().nonnegative()
 
 const topics = z
   .strictObject({
-    input: name,
-    predictions: name,
-    control: name,
-    events: name,
-    fences: name,
-    models: name,
-    deadLetter: name,
-    late: name,
-    shadow: name,
+    input: name.describe('what is scored'),
+    predictions: name.describe('what the models said'),
+    control: name.describe('commands: which model scores'),
+    events: name.describe('what became of them, and of the workers'),
+    fences: name.describe('from which offset on which model scored'),
+    models: name.describe('bundles on their way to the workers'),
+    deadLetter: name.describe('records that could not be scored, untouched'),
+    late: name.describe('records whose deadline had passed'),
+    shadow: name.describe('what a shadowed model would have said'),
   })
   .partial()
   .prefault({})
@@ -34,19 +34,21 @@ const kafka = z
       .union([
         z.boolean(),
         z.strictObject({
-          caFile: z.string().optional(),
-          certFile: z.string().optional(),
-          keyFile: z.string().optional(),
-          rejectUnauthorized: z.boolean().default(true),
+          caFile: z.string().optional().describe('PEM file of the CA that signed the broker’s certificate'),
+          certFile: z.string().optional().describe('PEM file of a client certificate'),
+          keyFile: z.string().optional().describe('PEM file of its key'),
+          rejectUnauthorized: z.boolean().default(true).describe('false: believe any certificate; for trials only'),
         }),
       ])
       .default(false)
       .describe('TLS: true, or the files of a private CA and a client certificate'),
     sasl: z
       .strictObject({
-        mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
-        username: z.string(),
-        password: z.string(),
+        mechanism: z
+          .enum(['plain', 'scram-sha-256', 'scram-sha-512'])
+          .describe('plain (over TLS only), scram-sha-256 or scram-sha-512'),
+        username: z.string().describe('who this worker is to the broker'),
+        password: z.string().describe('better given by the environment than by the file'),
       })
       .optional()
       .describe('user and password'),
@@ -72,7 +74,12 @@ const schema = z
     deployment: name.describe('name of the deployment: prefix of its topics, name of its consumer group'),
     brokers: z.array(z.string().min(1)).min(1).describe('Kafka bootstrap addresses, host:port'),
     registry: z.url().describe('URL of the schema registry (Confluent API)'),
-    registryAuth: z.strictObject({ username: z.string(), password: z.string() }).optional(),
+    registryAuth: z
+      .strictObject({
+        username: z.string().describe('who this worker is to the registry'),
+        password: z.string().describe('better given by the environment than by the file'),
+      })
+      .optional(),
     registryCaFile: z.string().optional().describe('PEM file of the CA that signed the registry’s certificate'),
     model: reference.optional().describe('what scores until the first SWITCH; without it the worker waits for one'),
     topics,
@@ -99,14 +106,20 @@ const schema = z
       })
       .prefault({}),
     echo: z.array(z.string()).default([]).describe('input fields to carry along into Prediction.echo'),
-    delivery: z.enum(['at-least-once']).default('at-least-once'),
+    delivery: z
+      .enum(['at-least-once'])
+      .default('at-least-once')
+      .describe('at-least-once: after a crash nothing is missing, and duplicates say so themselves'),
     commitIntervalMs: count.default(200).describe('offsets are committed this often'),
     maxOutputBytes: count
       .default((1 << 20) - 4096)
       .describe('a larger prediction goes to the dead letters; below max.message.bytes of the topic'),
     drainTimeoutMs: count.default(10_000).describe('how long a revoked or stopping pipe may finish what is in flight'),
     http,
-    logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    logLevel: z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+      .default('info')
+      .describe('fatal, error, warn, info, debug, trace or silent'),
   })
   .superRefine((c, context) => {
     const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message })

@@ -1,0 +1,61 @@
+/** The parts of README.md that are made from the sources: each stands between two comments that name it. */
+import { type ErrorEntry, errors, rejects } from '../../stages/errors.js'
+import { parseConfig } from '../config.js'
+import { type Setting, settings } from '../config-settings.js'
+import { valueAt } from '../config-tree.js'
+
+const parts: Readonly<Record<string, () => string>> = {
+  settings: () => settingsTable(),
+  rejects: () => errorTable('`millrace.error`', rejects),
+  errors: () => errorTable('code', errors),
+}
+
+/** The text with every generated part made anew. Throws where a part is begun and not ended, or has a name that nobody knows. */
+export const withParts = (text: string): string =>
+  text.replace(
+    /(<!-- begin (\S+) -->\n)(?:(?!<!-- begin )[\s\S])*?(\n<!-- end \2 -->)|<!-- begin .*/g,
+    (all, begin, name, end) => {
+      const part = parts[name]
+      if (!part) throw new Error(`${all.split('\n')[0]}: no such part, or no end`)
+      return `${begin}\n${part()}\n${end}`
+    },
+  )
+
+export const partNames: readonly string[] = Object.keys(parts)
+
+const table = (heads: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [heads, heads.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+const code = (text: string): string => `\`${cell(text)}\``
+
+/** What is left when nothing is set. Names that are made from the deployment's show how. */
+const defaults = parseConfig({ deployment: 'D', brokers: ['host:9092'], registry: 'http://host:8081' })
+const required: ReadonlySet<string> = new Set(['deployment', 'brokers', 'registry'])
+
+const settingsTable = (): string =>
+  table(
+    ['setting', 'default', 'variable', 'what it is'],
+    settings
+      .filter(({ kind, description }) => kind !== 'group' || description !== '')
+      .map((setting) => [code(setting.path), defaultOf(setting), code(setting.environment), cell(setting.description)]),
+  )
+
+const defaultOf = ({ path }: Setting): string => {
+  if (required.has(path)) return '*required*'
+  const value = valueAt(defaults, path)
+  return value === undefined || (typeof value === 'object' && Object.keys(value as object).length === 0)
+    ? ''
+    : code(typeof value === 'string' ? value : JSON.stringify(value))
+}
+
+const errorTable = (head: string, entries: Readonly<Record<string, ErrorEntry>>): string =>
+  table(
+    [head, 'what is wrong', 'again?', 'what to do'],
+    Object.entries(entries).map(([name, { message, retryable, remedy }]) => [
+      code(name),
+      cell(message),
+      retryable ? 'may help' : '',
+      cell(remedy),
+    ]),
+  )
