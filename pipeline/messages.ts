@@ -92,8 +92,8 @@ export interface Fence {
 export const fenceKey = (fence: Pick<Fence, 'deployment' | 'topic' | 'partition' | 'generation'>): string =>
   `${fence.deployment}/${fence.topic}/${fence.partition}/${fence.generation}`
 
-/** Beyond every record: who looks fences up by offset alone never meets a claim. */
-const claimOffset = Number.MAX_SAFE_INTEGER
+/** Beyond every record: who looks fences up by offset alone never meets a claim. The largest long that avsc writes. */
+const claimOffset = Number.MAX_SAFE_INTEGER - 1
 
 /** The `number`-th claim of a partition. */
 export const claimOf = (

@@ -1,4 +1,6 @@
+import avro from 'avsc'
 import { describe, expect, it } from 'vitest'
+import { readOurSchema } from '../../../pipeline/avro/our-schemas.js'
 import { claimOf, type Fence, fenceKey } from '../../../pipeline/messages.js'
 import { createFenceTable } from '../../../pipeline/swap/fence-table.js'
 
@@ -115,6 +117,8 @@ describe('claims of a partition', () => {
   })
 })
 
-it('a reader that knows no claims never meets one: they lie beyond every record', () => {
-  expect(claim('a', 7)).toMatchObject({ generation: 0, offset: Number.MAX_SAFE_INTEGER })
+it('a reader that knows no claims never meets one: they lie beyond every record, and can be written all the same', () => {
+  expect(claim('a', 7)).toMatchObject({ generation: 0, offset: Number.MAX_SAFE_INTEGER - 1 })
+  const type = avro.Type.forSchema(readOurSchema('fence') as avro.Schema)
+  expect(type.fromBuffer(type.toBuffer(claim('a', 7)))).toMatchObject({ command: 'claim 7' })
 })
