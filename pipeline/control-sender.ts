@@ -2,13 +2,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Kafka } from 'kafkajs'
 import type { Config } from './config.js'
+import type { CommandRequest } from './http/ports.js'
 import { createLogWriter } from './kafka/log-writer.js'
-import type { Action } from './messages.js'
 import type { SentCommand } from './rest-views.js'
 
 export interface ControlSender {
   /** Resolves when all in-sync replicas have it. Rejects after a few seconds without a broker. */
-  send(action: Action, model: string | null, digest: string | null): Promise<SentCommand>
+  send(command: CommandRequest): Promise<SentCommand>
   close(): Promise<void>
 }
 
@@ -19,10 +19,10 @@ export function createControlSender(
 ): ControlSender {
   const writer = createLogWriter(kafka, topics.control)
   return {
-    async send(action, model, digest) {
+    async send(given) {
       const now = Date.now()
       // In JSON: it can be sent while the registry is away.
-      const command = { id: randomUUID(), action, model, digest, issuedAt: now, issuer, sequence: now }
+      const command = { id: randomUUID(), ...given, issuedAt: now, issuer, sequence: now }
       return { command: command.id, offset: await writer.append(deployment, Buffer.from(JSON.stringify(command))) }
     },
     close: () => writer.close(),

@@ -138,10 +138,41 @@ export const bundles = z.object({ models: z.array(bundle), mutable: z.boolean() 
 export const stored = z
   .object({ ref: z.string(), digest: z.string(), stored: z.boolean().describe('false: it was there already') })
   .meta({ id: 'Stored' })
+export const gateReport = z
+  .object({
+    ref: z.string().nullable(),
+    digest: z.string().nullable(),
+    ok: z.boolean(),
+    gates: z.array(
+      z.object({
+        gate: z.string(),
+        ok: z.boolean(),
+        detail: z.string(),
+        code: z.string().nullable(),
+        measured: z.record(z.string(), z.number()).describe('figures by name with their unit'),
+      }),
+    ),
+  })
+  .meta({ id: 'GateReport', description: 'What stands before a switch, tried without switching' })
 export const removed = z.object({ ref: z.string(), digest: z.string() }).meta({ id: 'Removed' })
 
 export const switchRequest = z
-  .strictObject({ model: reference, digest: digest.optional() })
+  .strictObject({
+    model: reference,
+    digest: digest.optional(),
+    canary: z
+      .number()
+      .int()
+      .min(1)
+      .max(99)
+      .optional()
+      .describe('percent of the keys that it scores; the active model scores the others'),
+    shadow: z.boolean().optional().describe('it scores everything too, unpublished, for comparison'),
+  })
+  .refine(({ canary, shadow }) => canary === undefined || shadow !== true, {
+    path: ['canary'],
+    message: 'is given beside shadow: choose one',
+  })
   .meta({ id: 'SwitchRequest', example: { model: 'digits@2' } })
 export const sentCommand = z
   .object({ command: z.string().describe('id: events of the switch carry it'), offset: z.number() })
@@ -155,5 +186,6 @@ export type Setting = z.output<typeof setting>
 export type SettingChanges = z.output<typeof settingChanges>
 export type Bundle = z.output<typeof bundle>
 export type Stored = z.output<typeof stored>
+export type GateReport = z.output<typeof gateReport>
 export type SentCommand = z.output<typeof sentCommand>
 export type Problem = z.output<typeof problem>

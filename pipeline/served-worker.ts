@@ -1,4 +1,5 @@
 /** A worker behind the port that the REST interface has for it. */
+import { MillraceError } from '../stages/errors.js'
 import type { ControlSender } from './control-sender.js'
 import type { FlowHistory } from './flow-history.js'
 import type { GroupView } from './group-view.js'
@@ -7,6 +8,7 @@ import type { ServedWorker } from './http/ports.js'
 import type { LiveConfig } from './live-config.js'
 import type { Metrics } from './metrics.js'
 import { openStore } from './model/store.js'
+import { verifyBundle } from './model/verifier.js'
 import type { Samples } from './samples.js'
 import { settingViews } from './setting-views.js'
 import type { Worker } from './start.js'
@@ -29,6 +31,7 @@ const patienceMs = 1_500
 export const served = ({ worker, live, metrics, samples, flow, group, watch, control }: ServedParts): ServedWorker => {
   const { directory, mutable } = live.current.bundles
   const store = openStore(directory, { mutable })
+  let verifying = false
   /** by digest, the state of what is loaded here */
   const loaded = (): Map<string, string> => {
     const { generations, previous } = worker.status.model
@@ -72,6 +75,17 @@ export const served = ({ worker, live, metrics, samples, flow, group, watch, con
       async put(path) {
         const { ref, digest, stored } = await store.put(path)
         return { ref, digest, stored }
+      },
+      async verify(ref) {
+        if (verifying) throw new MillraceError('too-busy', 'another bundle is being tried')
+        verifying = true
+        try {
+          const report = await verifyBundle((await store.find(ref)).path)
+          const gates = report.gates.map(({ code = null, measured = {}, ...gate }) => ({ ...gate, code, measured }))
+          return { ok: report.ok, ref: report.ref ?? null, digest: report.digest ?? null, gates }
+        } finally {
+          verifying = false
+        }
       },
       async remove(ref) {
         const removed = await store.remove(ref, loaded().keys())

@@ -3,8 +3,11 @@ import type { Observable } from 'rxjs'
 import type { FlowFrame } from '../flow-history.js'
 import type { GroupEvent } from '../group-view.js'
 import type { LabelMix } from '../label-mix.js'
-import type { Bundle, SentCommand, Setting, SettingChanges, Status, Stored } from '../rest-views.js'
+import type { ModelCommand } from '../messages.js'
+import type { Bundle, GateReport, SentCommand, Setting, SettingChanges, Status, Stored } from '../rest-views.js'
 import type { DeadLetterSample, PredictionSample } from '../samples.js'
+
+export type CommandRequest = Pick<ModelCommand, 'action'> & Partial<Pick<ModelCommand, 'model' | 'digest' | 'percent'>>
 
 export interface ServedWorker {
   /** Cheap: probes ask every few seconds. */
@@ -22,11 +25,13 @@ export interface ServedWorker {
     list(): Promise<Bundle[]>
     /** Verifies the archive in the file and keeps a copy. */
     put(path: string): Promise<Stored>
+    /** Puts it through every gate, beside the stream. Throws `model-unknown`, and `too-busy` while another one is tried. */
+    verify(ref: string): Promise<GateReport>
     /** Throws `model-unknown`, and `model-in-use` for one that is loaded here or pinned. */
     remove(ref: string): Promise<{ readonly ref: string; readonly digest: string }>
   }
   /** Appends a command for the whole deployment. */
-  send(action: 'SWITCH' | 'ROLLBACK', model: string | null, digest: string | null): Promise<SentCommand>
+  send(command: CommandRequest): Promise<SentCommand>
   readonly events: {
     /** oldest first */
     readonly latest: readonly GroupEvent[]

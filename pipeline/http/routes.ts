@@ -107,16 +107,34 @@ export const addRoutes = (plain: FastifyInstance, worker: ServedWorker): void =>
   )
 
   app.post(
+    '/v1/models/:ref/verify',
+    {
+      schema: {
+        tags: ['models'],
+        summary: 'Try a bundle through every gate, without switching to it',
+        params: views.bundleParams,
+        response: { 200: views.gateReport, ...problems },
+      },
+    },
+    async ({ params }) => worker.models.verify(params.ref),
+  )
+
+  app.post(
     '/v1/switch',
     {
       schema: {
         tags: ['models'],
         summary: 'Score with another model from now on, in the whole deployment',
+        description:
+          'Or with two: a canary scores a share of the keys, a shadow scores everything without being published.',
         body: views.switchRequest,
         response: { 202: views.sentCommand, ...problems },
       },
     },
-    async ({ body }, reply) => reply.status(202).send(await worker.send('SWITCH', body.model, body.digest ?? null)),
+    async ({ body: { model, digest, canary, shadow } }, reply) => {
+      const action = canary !== undefined ? 'CANARY' : shadow ? 'SHADOW' : 'SWITCH'
+      return reply.status(202).send(await worker.send({ action, model, digest, percent: canary }))
+    },
   )
 
   app.post(
@@ -128,6 +146,6 @@ export const addRoutes = (plain: FastifyInstance, worker: ServedWorker): void =>
         response: { 202: views.sentCommand, ...problems },
       },
     },
-    async (_request, reply) => reply.status(202).send(await worker.send('ROLLBACK', null, null)),
+    async (_request, reply) => reply.status(202).send(await worker.send({ action: 'ROLLBACK' })),
   )
 }

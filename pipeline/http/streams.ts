@@ -55,7 +55,9 @@ export const addStreams = (plain: FastifyInstance, { events, flow, samples }: Se
       schema: {
         tags: ['streams'],
         summary: 'What the page shows, second by second',
-        description: 'First `history` with the last minutes, then a `frame` every second with samples of what passed.',
+        description:
+          'First `history` with the last minutes, then a `frame` every second with samples of what passed, and every `event` of the deployment: ' +
+          'one connection is enough for a page.',
         response,
       },
     },
@@ -64,8 +66,10 @@ export const addStreams = (plain: FastifyInstance, { events, flow, samples }: Se
         const predictions = since(samples.predictions)
         const deadLetters = since(samples.deadLetters)
         const sampled = () => ({ labels: samples.labels, predictions: predictions(), deadLetters: deadLetters() })
-        send({ event: 'history', data: { frames: flow.frames, ...sampled() } })
-        return flow.next.subscribe((frame) => send({ event: 'frame', data: { frame, ...sampled() } }))
+        send({ event: 'history', data: { frames: flow.frames, events: events.latest.slice(-100), ...sampled() } })
+        const listening = flow.next.subscribe((frame) => send({ event: 'frame', data: { frame, ...sampled() } }))
+        listening.add(events.next.subscribe((event) => send({ event: 'event', data: event })))
+        return listening
       })
     },
   )

@@ -107,13 +107,37 @@ test('switch and rollback are commands to the whole deployment', async () => {
   expect([answer.statusCode, answer.json()]).toEqual([202, { command: 'c', offset: 0 }])
   expect((await post('/v1/switch', { model: 'digits@2', digest: 'a'.repeat(64) })).statusCode).toBe(202)
   expect((await post('/v1/rollback')).statusCode).toBe(202)
-  for (const body of [{}, { model: 'digits' }, { model: 'd@1', digest: 'x' }, { model: 'd@1', percent: 5 }])
+  expect((await post('/v1/switch', { model: 'digits@2', canary: 10 })).statusCode).toBe(202)
+  expect((await post('/v1/switch', { model: 'digits@2', shadow: true })).statusCode).toBe(202)
+  const wrong = [
+    {},
+    { model: 'digits' },
+    { model: 'd@1', digest: 'x' },
+    { model: 'd@1', canary: 100 },
+    { model: 'd@1', canary: 1, shadow: true },
+  ]
+  for (const body of wrong)
     expect((await post('/v1/switch', body)).json()).toMatchObject({ code: 'request-invalid', status: 400 })
   expect(sent).toEqual([
-    ['SWITCH', 'digits@2', null],
-    ['SWITCH', 'digits@2', 'a'.repeat(64)],
-    ['ROLLBACK', null, null],
+    { action: 'SWITCH', model: 'digits@2' },
+    { action: 'SWITCH', model: 'digits@2', digest: 'a'.repeat(64) },
+    { action: 'ROLLBACK' },
+    { action: 'CANARY', model: 'digits@2', percent: 10 },
+    { action: 'SHADOW', model: 'digits@2' },
   ])
+})
+
+test('a bundle is tried through its gates without a switch', async () => {
+  const { app, sent } = await serveUnderTest()
+  const verify = (ref: string) => app.inject({ method: 'POST', url: `/v1/models/${ref}/verify`, headers: authorized })
+  const [report, meanwhile] = await Promise.all([verify('digits@1'), verify('digits@1')])
+  expect(report.json()).toMatchObject({ ok: true, ref: 'digits@1' })
+  expect(report.json().gates.map(({ gate }: { gate: string }) => gate)).toEqual(
+    expect.arrayContaining(['digests', 'golden']),
+  )
+  expect([meanwhile.statusCode, meanwhile.json().code]).toEqual([503, 'too-busy'])
+  expect((await verify('digits@9')).json()).toMatchObject({ code: 'model-unknown' })
+  expect(sent).toEqual([])
 })
 
 test('an error says what is wrong, what exactly, and what to do, and nothing of what is inside', async () => {
@@ -167,6 +191,7 @@ test('the OpenAPI document has every address, with the token where something cha
     'get /v1/status',
     'patch /v1/config token',
     'post /v1/models token',
+    'post /v1/models/{ref}/verify token',
     'post /v1/rollback token',
     'post /v1/switch token',
   ])
