@@ -4,7 +4,14 @@ import { frame } from '../../../pipeline/avro/framing.js'
 import { createMessageCodec } from '../../../pipeline/avro/message-codec.js'
 import { readOurSchema } from '../../../pipeline/avro/our-schemas.js'
 import { createRegistry } from '../../../pipeline/avro/registry.js'
-import type { Fence, Late, ModelCommand, ModelEvent, Prediction } from '../../../pipeline/messages.js'
+import {
+  claimOf,
+  type Fence,
+  type Late,
+  type ModelCommand,
+  type ModelEvent,
+  type Prediction,
+} from '../../../pipeline/messages.js'
 import { uniqueName } from '../../fixtures/kafka.js'
 
 const registry = createRegistry({ url: inject('registry') })
@@ -60,6 +67,8 @@ test('what is encoded is decoded', async () => {
   expect(await codec.decodeCommand(codec.encodeCommand(command))).toEqual(command)
   expect(await codec.decodeEvent(codec.encodeEvent(event))).toEqual(event)
   expect(await codec.decodeFence(codec.encodeFence(fence))).toEqual(fence)
+  const claim = claimOf(fence, 3, 0)
+  expect(await codec.decodeFence(codec.encodeFence(claim))).toEqual(claim)
   expect(await codec.decodeLate(codec.encodeLate(late))).toEqual(late)
   expect(await codec.decodePrediction(frame(predictionSchemaId, ours.toBuffer(prediction)))).toEqual(prediction)
 })
