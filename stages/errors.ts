@@ -245,6 +245,16 @@ export const errors = {
     retryable: true,
     remedy: 'wait for it, or end it with `millrace switch --abort`',
   },
+  'switch-refused': {
+    message: 'not every worker can switch, so none does',
+    retryable: false,
+    remedy: 'see the reason of each worker',
+  },
+  'no-workers': {
+    message: 'no worker is in the group',
+    retryable: true,
+    remedy: 'start one: `millrace run`; or leave out --wait',
+  },
   'nothing-prepared': {
     message: 'nothing is prepared that this could commit or abort',
     retryable: false,

@@ -11,6 +11,8 @@ export interface AssignmentChoiceOptions {
   readonly partitions: readonly TopicPartition[]
   readonly fences: Fences
   readonly active: () => ActiveGeneration | undefined
+  /** whether the group has agreed on a generation that is not here yet */
+  readonly owed: () => boolean
   /** where the input of a partition ended when it was taken over */
   readonly endOf: (topic: string, partition: number) => number
   /** how many records an owner may have published without committing them */
@@ -77,6 +79,8 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
   const choose = (topic: string, partition: number, offset: number): Choice | Promise<Choice> => {
     const active = options.active()
     const { fence, next } = table.at(topic, partition, offset)
+    if (!next && options.owed() && offset >= newFrom(topic, partition))
+      return later(options.nextChange(), topic, partition, offset)
     if (fence && active && !next && isOf(active, fence))
       return { generation: active.generation, until: Number.POSITIVE_INFINITY }
     if (!fence && next) {

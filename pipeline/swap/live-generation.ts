@@ -22,6 +22,8 @@ export interface LiveGeneration {
   readonly state: GenerationState
   /** what it scores with; from `ready` on */
   readonly generation: Generation | undefined
+  /** of the bundle that it holds; null before it is loaded */
+  readonly digest: string | null
   /** leases that are out */
   readonly leases: number
   /** Resolves when it is `ready`; rejects with why it `failed`. */
@@ -93,6 +95,9 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
     },
     get generation() {
       return generation
+    },
+    get digest() {
+      return model?.digest ?? null
     },
     get leases() {
       return leases

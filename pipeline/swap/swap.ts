@@ -6,7 +6,13 @@ import { Subject } from 'rxjs'
 import type { FenceGate, Fetched, Generation, ModelChoice, ModelLoader, TopicPartition } from '../../stages/ports.js'
 import type { Fence, ModelCommand, ModelEvent } from '../messages.js'
 import { createAssignmentChoice } from './assignment-choice.js'
-import { createControlFold, type GenerationPlan, type Outcome, type Prepared } from './control-fold.js'
+import {
+  createControlFold,
+  type GenerationPlan,
+  type Outcome,
+  type Prepared,
+  preparedExpiresMs,
+} from './control-fold.js'
 import { createFences, type FenceEntry, type Tenure } from './fences.js'
 import type { GenerationState } from './generation-states.js'
 import { type LiveGeneration, openGeneration, type Wanted } from './live-generation.js'
@@ -98,6 +104,8 @@ export function createSwap(options: SwapOptions): Swap {
   let active: ActiveGeneration | undefined
   let previous: PooledModel | undefined
   let prepared: { readonly command: string; readonly live: LiveGeneration } | undefined
+  /** what the group has agreed on and this worker cannot load: it must not go on with another in the meantime */
+  let owed: GenerationPlan | undefined
   let waiting: string | undefined
   let live = false
   let closed = false
@@ -119,7 +127,7 @@ export function createSwap(options: SwapOptions): Swap {
           type: state === 'ready' ? 'prepared' : state === 'active' ? 'activated' : state,
           command,
           model,
-          digest: one.generation?.digest ?? digest,
+          digest: one.generation?.digest ?? one.digest ?? digest,
           generation: one.generation?.number ?? number,
           code: error?.code ?? null,
           reason: error?.message ?? (wanted.candidate ? describeCandidate(wanted.candidate) : null),
@@ -166,6 +174,7 @@ export function createSwap(options: SwapOptions): Swap {
       await one.prepared
     } catch (error) {
       if (isSettled(plan) && !closed) {
+        if (plan.agreed) owed = plan
         wait(`generation ${plan.number} needs ${plan.model}: ${(error as Error).message}`)
         retry(plan)
       }
@@ -185,6 +194,7 @@ export function createSwap(options: SwapOptions): Swap {
       previous = options.keepPrevious ? pool.hold(before.generation.digest) : undefined
       dropped?.release()
     }
+    if (owed && owed.number <= plan.number) owed = undefined
     wait(undefined)
     before?.live.retire()
   }
@@ -269,7 +279,8 @@ export function createSwap(options: SwapOptions): Swap {
     async start() {
       await Promise.all([control.catchUp(), fences.catchUp()])
       live = true
-      if (fold.prepared) prepare(fold.prepared)
+      // One whose client has died long ago is nobody's concern; should it be committed all the same, it is loaded then.
+      if (fold.prepared && Date.now() - fold.prepared.at < preparedExpiresMs) prepare(fold.prepared)
       await loadCommitted()
       if (!active) wait('no model is named yet: send a SWITCH, or set `model`')
     },
@@ -292,6 +303,7 @@ export function createSwap(options: SwapOptions): Swap {
         partitions,
         fences,
         active: () => active,
+        owed: () => owed !== undefined,
         open: (fence) => open(wantedBy(fence), fence.command, fence.generation),
         nextChange,
         onWaiting: wait,
