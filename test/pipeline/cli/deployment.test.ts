@@ -23,7 +23,7 @@ test('the walk of the help: topics, a worker, records in, predictions out, anoth
   await millraceJson(['switch', 'digits@2'], { environment })
   await watching.printed(/"worker":"w1"[^\n]*"model":"digits@2"/)
   await millraceJson(['produce', data, '--limit', '50'], { environment })
-  await watching.printed(/"generation":2,"model":"digits@2"}],"lag":0/)
+  await watching.printed(/"end":75,"lag":0,"generation":2[^\n]*"end":75,"lag":0,"generation":2[^\n]*\n/)
   const watched = await watching.interrupt()
   expect(watched.code).toBe(0)
   const status = lines<DeploymentStatus>(watched.stdout).at(-1)!
@@ -44,7 +44,7 @@ test('the walk of the help: topics, a worker, records in, predictions out, anoth
   expect(table.stdout).toMatch(/^time +partition\/offset +model +gen +label +score\n/)
   expect(table.stdout).toMatch(/\d\/\d+ +digits@2 +2 +\d +[01]\.\d{3} /)
   expect((await worker.interrupt()).code).toBe(0)
-})
+}, 120_000)
 
 test('the status of a deployment without workers, models and records', async () => {
   const environment = { MILLRACE_DEPLOYMENT: uniqueName('idle') }
