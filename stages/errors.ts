@@ -144,6 +144,12 @@ export const errors = {
     retryable: false,
     remedy: 'add partitions: predictions go to the partition number of their input',
   },
+  'producer-fenced': {
+    message: 'another worker has taken the partition over',
+    retryable: true,
+    remedy:
+      'nothing to do: this one joins the group again; if it goes on, look for two workers that take each other for dead',
+  },
   'model-unknown': { message: 'no such bundle in the store', retryable: false, remedy: 'see `millrace models list`' },
   'bundle-invalid': {
     message: 'the bundle is not valid',

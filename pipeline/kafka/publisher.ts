@@ -2,10 +2,10 @@ import type { CompressionTypes, Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { OutputKind, Publisher } from '../../stages/ports.js'
 import { createBackoff } from '../backoff.js'
-import { canSendChunks } from './broker-requests.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 import { type Chunk, createLanes } from './lanes.js'
-import { createSender } from './sender.js'
+import { createSender, requestLimits } from './sender.js'
+import { halved, isTooLarge, tooLargeError } from './too-large.js'
 
 export interface PublisherOptions {
   readonly kafka: Kafka
@@ -28,12 +28,6 @@ export interface KafkaPublisher extends Publisher {
   close(): Promise<void>
 }
 
-/** Per partition and request: with what the batch itself takes (about 15 bytes a record) below the broker's 1 MiB. */
-const maxRecords = 10_000
-const maxBytes = 800 * 1024
-/** Per partition and request where kafkajs does the encoding: it copies a partition's messages once per message. */
-const maxRecordsSpelledOut = 500
-
 /** The broker's books and the producer's do not agree any more: only a new producer, with a new id, goes on. */
 const producerLost = new Set([
   'OUT_OF_ORDER_SEQUENCE_NUMBER',
@@ -42,7 +36,6 @@ const producerLost = new Set([
   'INVALID_PRODUCER_EPOCH',
   'PRODUCER_FENCED',
 ])
-const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
 /**
  * Sends to the partition that is asked for; resolves when all in-sync replicas have the records. One request is out at a time and takes
@@ -61,7 +54,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
   const lanes = createLanes()
   const sender = createSender(options)
   const unacknowledged = new Set<(error: unknown) => void>()
-  let limits = { records: canSendChunks() ? maxRecords : maxRecordsSpelledOut, bytes: maxBytes }
+  let limits = requestLimits()
   let pumping: Promise<void> | undefined
   let failure: { readonly error: unknown } | undefined
   let waiting = false
@@ -98,11 +91,11 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
           // Once more with fresh metadata: the partition may be new.
           partitionLacked = true
           await sender.drop()
-        } else if (tooLarge.has(type)) {
+        } else if (isTooLarge(error)) {
           await sender.drop()
-          const several = chunks.filter(({ records }) => records.length > 1)
-          if (several.length > 0) {
-            limits = { ...limits, bytes: Math.floor(Math.max(...several.map(({ bytes }) => bytes)) / 2) }
+          const smaller = halved(limits, chunks)
+          if (smaller) {
+            limits = smaller
             return false
           }
           await waitOut(tooLargeError(chunks))
@@ -167,9 +160,4 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
       await sender.drop()
     },
   }
-}
-
-const tooLargeError = (chunks: readonly Chunk[]) => {
-  const { topic, bytes } = chunks.reduce((one, other) => (one.bytes >= other.bytes ? one : other))
-  return new MillraceError('config-invalid', `${topic} takes no record of ${bytes} bytes: raise its max.message.bytes`)
 }

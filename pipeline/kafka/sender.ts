@@ -1,9 +1,17 @@
 /** One producer at a time, made when it is needed and thrown away when the broker and it disagree. */
-import kafkajs, { type CompressionTypes, type Kafka, type Message, type Producer, type TopicMessages } from 'kafkajs'
+import kafkajs, {
+  type CompressionTypes,
+  type Kafka,
+  type Message,
+  type Producer,
+  type ProducerBatch,
+  type RecordMetadata,
+  type TopicMessages,
+} from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import { settles } from '../backoff.js'
 import { canSendChunks, chunked } from './broker-requests.js'
-import type { Chunk } from './lanes.js'
+import type { Chunk, Limits } from './lanes.js'
 
 export interface SenderOptions {
   readonly kafka: Kafka
@@ -48,12 +56,8 @@ export const createSender = ({ kafka, idempotent = true, compression }: SenderOp
   return {
     connect: async () => void (await connected()),
     send: async (chunks) => {
-      const sent = await (await connected()).sendBatch({ topicMessages: toMessages(chunks), acks: -1, compression })
-      // kafkajs leaves out, without a word, what is meant for a partition that its metadata does not have.
-      const reached = new Set(sent.map(({ topicName, partition }) => `${topicName}/${partition}`))
-      const lacking = chunks.find(({ topic, partition }) => !reached.has(`${topic}/${partition}`))
-      if (lacking)
-        throw new MillraceError('partitions-differ', `${lacking.topic} has no partition ${lacking.partition}`)
+      const current = await connected()
+      await sendChunks((batch) => current.sendBatch({ ...batch, compression }), chunks)
     },
     drop: async () => {
       const old = producer
@@ -63,8 +67,22 @@ export const createSender = ({ kafka, idempotent = true, compression }: SenderOp
   }
 }
 
-/** One chunk per topic and partition. */
-export const toMessages = (chunks: readonly Chunk[]): TopicMessages[] => {
+/** Per partition and request. kafkajs itself copies a partition's messages once per message: there requests are kept short. */
+export const requestLimits = (): Limits => ({ records: canSendChunks() ? 10_000 : 500, bytes: 800 * 1024 })
+
+/** Sends one chunk per topic and partition, to be acknowledged by all in-sync replicas. */
+export const sendChunks = async (
+  sendBatch: (batch: ProducerBatch) => Promise<RecordMetadata[]>,
+  chunks: readonly Chunk[],
+): Promise<void> => {
+  const sent = await sendBatch({ topicMessages: toMessages(chunks), acks: -1 })
+  // kafkajs leaves out, without a word, what is meant for a partition that its metadata does not have.
+  const reached = new Set(sent.map(({ topicName, partition }) => `${topicName}/${partition}`))
+  const lacking = chunks.find(({ topic, partition }) => !reached.has(`${topic}/${partition}`))
+  if (lacking) throw new MillraceError('partitions-differ', `${lacking.topic} has no partition ${lacking.partition}`)
+}
+
+const toMessages = (chunks: readonly Chunk[]): TopicMessages[] => {
   const topics = new Map<string, Chunk[]>()
   for (const chunk of chunks) {
     const parts = topics.get(chunk.topic)

@@ -1,6 +1,6 @@
 import type { Kafka } from 'kafkajs'
 import { Observable, type Subscriber } from 'rxjs'
-import type { MillraceError } from '../../stages/errors.js'
+import { MillraceError } from '../../stages/errors.js'
 import type { Assignment, Covered, Source, TopicPartition } from '../../stages/ports.js'
 import { type OpenAssignment, openAssignment } from '../assignment.js'
 import { createBackoff } from '../backoff.js'
@@ -52,9 +52,9 @@ const isHopeless = ({ code }: MillraceError, everJoined: boolean): boolean =>
   code === 'config-invalid' || (!everJoined && (code === 'credentials-refused' || code === 'not-authorized'))
 
 /**
- * The consumer group as a `Source`. A broker that is away and a topic that does not exist are waited for, for ever and visibly
- * (`onState`); credentials and rights that are refused before the group was ever joined error the observable, and so do settings the broker does not
- * take and records that this Node cannot decompress.
+ * The consumer group as a `Source`. A broker that is away and a topic that does not exist are waited for, for ever and visibly (`onState`);
+ * a pipe that errors with `producer-fenced` makes it join the group anew; credentials and rights that are refused before the group was ever
+ * joined error the observable, and so do settings the broker does not take and records that this Node cannot decompress.
  */
 export const createKafkaSource = (options: KafkaSourceOptions): Source => {
   let epoch = 0
@@ -89,6 +89,15 @@ const openSource = <T>(
     failure ??= { error }
     stopping.abort()
   }
+  /** ends the membership, not the source */
+  let leaving = new AbortController()
+  stopping.signal.addEventListener('abort', () => leaving.abort(), { once: true })
+  let fenced: MillraceError | undefined
+  const onPipeError = (error: unknown) => {
+    if (!(error instanceof MillraceError) || error.code !== 'producer-fenced') return fail(error)
+    fenced = error
+    leaving.abort()
+  }
 
   const assign = (partitions: readonly TopicPartition[], membership: Membership): OpenAssignment => {
     everJoined = true
@@ -107,7 +116,7 @@ const openSource = <T>(
       ready,
       commit: (offsets, ended) => commit(membership, offsets, assignment.closing, ended),
       onValue: (value) => subscriber.next(value),
-      onError: fail,
+      onError: onPipeError,
     })
     return assignment
   }
@@ -115,6 +124,8 @@ const openSource = <T>(
   const loop = async () => {
     while (!stopping.signal.aborted) {
       state('connecting', options.topic)
+      leaving = new AbortController()
+      fenced = undefined
       try {
         await runMember(
           {
@@ -127,8 +138,9 @@ const openSource = <T>(
             onLost: ({ topic, partition }, from, to) =>
               state('running', `${topic} ${partition}: offset ${from} is gone, going on at ${to}: ${lost(from, to)}`),
           },
-          stopping.signal,
+          leaving.signal,
         )
+        if (fenced) throw fenced
       } catch (error) {
         if (stopping.signal.aborted) break
         const described = describeKafkaError(error, options.topic)

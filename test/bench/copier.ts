@@ -1,6 +1,7 @@
 /**
  * What Kafka alone costs: records of about 140 bytes from one topic to another, at least once, through source and publisher and with no
- * model between. `own` has the codecs and the fetch loop of this repository, `stock` is kafkajs through its public interface.
+ * model between. `own` has the codecs and the fetch loop of this repository, `stock` is kafkajs through its public interface, and
+ * `exactly-once` is `own` in transactions (give it more credits: what waits for its commit holds them).
  *
  *   MILLRACE_BROKERS=… node …/test/bench/copier.js [--records N] [--partitions P] [--rounds R] [--variants own,stock]
  *
@@ -16,8 +17,9 @@ import { createKafka } from '../../pipeline/kafka/client.js'
 import { closeInternals } from '../../pipeline/kafka/internals.js'
 import { createPublisher } from '../../pipeline/kafka/publisher.js'
 import { createKafkaSource } from '../../pipeline/kafka/source.js'
+import { createTransactionalPublisher } from '../../pipeline/kafka/transactional-publisher.js'
 import { createCredits } from '../../stages/credits.js'
-import type { Covered, OutgoingRecord } from '../../stages/ports.js'
+import type { Covered, Fetched, OutgoingRecord, TopicPartition } from '../../stages/ports.js'
 
 const { values: given } = parseArgs({
   options: {
@@ -47,18 +49,47 @@ interface Measured {
   readonly residentMb: number
 }
 
+const newKafka = () => createKafka({ brokers, clientId: 'copier' })
+
+const allTo = (topic: string) => ({ predictions: topic, deadLetter: topic, late: topic, shadow: topic, fences: topic })
+
+interface Copying {
+  publish(run: Fetched): Promise<void>
+  begin?(partitions: readonly TopicPartition[]): Promise<void>
+  close(): Promise<void>
+}
+
+const atLeastOnce = async (): Promise<Copying> => {
+  const publisher = createPublisher({ kafka: newKafka(), topics: allTo(given.output) })
+  await publisher.connect()
+  return {
+    publish: ({ partition, records }) => publisher.publish([{ kind: 'predictions', partition, records }]),
+    close: publisher.close,
+  }
+}
+
+const transactional = (groupId: string): Copying => {
+  const publisher = createTransactionalPublisher({ kafka: newKafka(), groupId, topics: allTo(given.output) })
+  return {
+    publish: (run) =>
+      publisher.publish({
+        covered: run,
+        outgoing: [{ kind: 'predictions', partition: run.partition, records: run.records }],
+      }),
+    begin: (partitions) => publisher.begin(partitions),
+    close: publisher.close,
+  }
+}
+
 /** Copies all of the input; the clock runs from the first record to the last acknowledgement. */
 const copy = async (variant: string): Promise<Measured> => {
   if (variant === 'stock') closeInternals()
-  const kafka = () => createKafka({ brokers, clientId: 'copier' })
-  const publisher = createPublisher({
-    kafka: kafka(),
-    topics: { predictions: given.output, deadLetter: given.output, late: given.output },
-  })
-  await publisher.connect()
+  const groupId = `copier-${randomUUID()}`
+  const { publish, begin, close } = variant === 'exactly-once' ? transactional(groupId) : await atLeastOnce()
   const source = createKafkaSource({
-    kafka: kafka(),
-    groupId: `copier-${randomUUID()}`,
+    kafka: newKafka(),
+    groupId,
+    beforeRecords: begin,
     topic: given.input,
     sessionTimeoutMs: 30_000,
     drainTimeoutMs: 10_000,
@@ -73,7 +104,7 @@ const copy = async (variant: string): Promise<Measured> => {
     const commits = setInterval(() => {
       const due = [...covered.values()]
       covered.clear()
-      void assignment.commit(due)
+      if (variant !== 'exactly-once') void assignment.commit(due)
     }, 200)
     commits.unref()
     return assignment.records(credits).pipe(
@@ -82,7 +113,7 @@ const copy = async (variant: string): Promise<Measured> => {
           began = performance.now()
           cpu = process.cpuUsage()
         }
-        await publisher.publish([{ kind: 'predictions', partition: run.partition, records: run.records }])
+        await publish(run)
         credits.refund(run.records.length, run.bytes)
         covered.set(run.partition, run)
         return run.records.length
@@ -103,12 +134,12 @@ const copy = async (variant: string): Promise<Measured> => {
     })
   })
   await source.stop()
-  await publisher.close()
+  await close()
   return measured
 }
 
 const fill = async (): Promise<void> => {
-  const kafka = createKafka({ brokers, clientId: 'copier' })
+  const kafka = newKafka()
   const configEntries = [{ name: 'retention.ms', value: '3600000' }]
   const topics = [given.input, given.output].map((topic) => ({
     topic,
@@ -117,7 +148,7 @@ const fill = async (): Promise<void> => {
   }))
   await withAdmin(kafka, (admin) => admin.createTopics({ waitForLeaders: true, topics }))
   const topic = given.input
-  const publisher = createPublisher({ kafka, topics: { predictions: topic, deadLetter: topic, late: topic } })
+  const publisher = createPublisher({ kafka, topics: allTo(topic) })
   const bytes = randomBytes(1 << 16)
   const each = Math.ceil(settings.records / settings.partitions)
   for (let at = 0; at < each; at += 5_000) {
@@ -159,7 +190,7 @@ const compare = async (): Promise<void> => {
     }
   } finally {
     const topics = [given.input, given.output]
-    await withAdmin(createKafka({ brokers, clientId: 'copier' }), (admin) => admin.deleteTopics({ topics }))
+    await withAdmin(newKafka(), (admin) => admin.deleteTopics({ topics }))
   }
   const rows = given.variants.split(',').map((variant) => {
     const mine = runs.filter((one) => one.variant === variant)
