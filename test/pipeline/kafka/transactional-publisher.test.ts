@@ -221,14 +221,18 @@ const startCopier = (publisher: TransactionalPublisher) => {
     beforeRecords: (partitions) => publisher.begin(partitions),
   })
   sources.push(source)
-  const seen = { runs: 0, epochs: new Set<number>() }
+  const epochs = new Set<number>()
+  let announce: () => void
+  const assigned = new Promise<void>((resolve) => {
+    announce = resolve
+  })
   source
     .open((assignment) => {
-      seen.epochs.add(assignment.epoch)
+      epochs.add(assignment.epoch)
+      announce()
       const credits = createCredits({ records: 200, bytes: 1 << 20 })
       return assignment.records(credits).pipe(
         mergeMap(async (run) => {
-          seen.runs += 1
           const { partition, records } = run
           await publisher.publish({ covered: run, outgoing: [{ kind: 'predictions', partition, records }] })
           credits.refund(records.length, run.bytes)
@@ -236,7 +240,7 @@ const startCopier = (publisher: TransactionalPublisher) => {
       )
     })
     .subscribe()
-  return { source, seen }
+  return { source, epochs, assigned }
 }
 
 test('workers that come, go and are fenced copy every record exactly once, in order', async () => {
@@ -246,10 +250,10 @@ test('workers that come, go and are fenced copy every record exactly once, in or
   const committed = async (partition: number) => (await committedOffset(groupId, input, partition)) ?? 0
   while ((await committed(0)) < 200);
   const other = startCopier(create())
-  while (other.seen.runs < 3) await new Promise((resolve) => setTimeout(resolve, 5))
+  await other.assigned
   await one.source.stop()
   // Another takes the ids without the group knowing: the member is fenced, and joins anew.
-  const epochs = other.seen.epochs.size
+  const epochs = other.epochs.size
   const thief = create()
   await thief.begin([...first(), { topic: input, partition: 1 }])
   for (const partition of [0, 1]) {
@@ -257,5 +261,5 @@ test('workers that come, go and are fenced copy every record exactly once, in or
     expect(await read(partition, count + 50)).toEqual(values(0, count + 50))
     while ((await committed(partition)) < count + 50);
   }
-  expect(other.seen.epochs.size).toBeGreaterThan(epochs)
+  expect(other.epochs.size).toBeGreaterThan(epochs)
 })
