@@ -1,0 +1,112 @@
+/** One cell of the table: a delivery, a set of faults, and what came of it. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { groupStatus } from '../../pipeline/kafka/group-status.js'
+import { type FaultName, faults } from './faults.js'
+import { startGenerator } from './generator.js'
+import { createRandom } from './random.js'
+import { judge } from './verdict.js'
+import { startWatcher } from './watcher.js'
+import { createWorld, type Delivery } from './world.js'
+
+export interface CellOptions {
+  readonly name: string
+  readonly delivery: Delivery
+  /** one is drawn each time */
+  readonly faults: readonly FaultName[]
+  readonly seed: number
+  readonly workers: number
+  readonly recordsPerSecond: number
+  /** the cell ends when it has had both */
+  readonly minRecords: number
+  readonly minFaults: number
+  /** between the end of a fault and the next */
+  readonly pauseMs: number
+  readonly onProgress: (line: string) => void
+}
+
+export interface CellResult {
+  readonly name: string
+  readonly delivery: Delivery
+  readonly seed: number
+  readonly records: number
+  readonly faults: number
+  readonly duplicates: number
+  readonly generations: number
+  readonly seconds: number
+  /** longest silences, milliseconds: around faults, and away from them */
+  readonly gapAtFaultMs: readonly number[]
+  readonly gapElsewhereMs: readonly number[]
+  readonly wrong: readonly string[]
+}
+
+const partitions = 8
+
+export async function runCell(options: CellOptions): Promise<CellResult> {
+  const { name, delivery, seed, onProgress } = options
+  const random = createRandom(seed)
+  const began = performance.now()
+  const deployment = `chaos-${randomUUID().slice(0, 8)}`
+  const world = await createWorld({ deployment, delivery, partitions, model: 'digits@1' })
+  const wrong: string[] = []
+  try {
+    for (let i = 0; i < options.workers; i++) world.startWorker()
+    const watcher = startWatcher(world)
+    const generator = await startGenerator(world, options.recordsPerSecond)
+    await until(() => watcher.seen > 0)
+    const windows: { from: number; to: number }[] = []
+    while (generator.acknowledged < options.minRecords || windows.length < options.minFaults) {
+      const fault = random.pick(options.faults)
+      const [seen, sent] = [watcher.seen, generator.acknowledged]
+      const from = Date.now()
+      await faults[fault]({ world, watcher, random })
+      windows.push({ from, to: Date.now() + 500 })
+      await sleep(options.pauseMs)
+      await until(() => watcher.seen > seen)
+      if (generator.acknowledged === sent) wrong.push(`no records flowed during ${fault}`)
+      onProgress(`${name}: ${windows.length} faults, ${generator.acknowledged} in, ${watcher.seen} out (${fault})`)
+    }
+    await generator.end()
+    await drained(world)
+    await watcher.end()
+    for (const worker of [...world.workers]) await world.signalWorker(worker, 'SIGTERM')
+    const { report, wrong: found } = await judge(world, delivery, generator.acknowledged)
+    return {
+      name,
+      delivery,
+      seed,
+      records: report.records,
+      faults: windows.length,
+      duplicates: report.duplicates,
+      generations: report.generations.length,
+      seconds: Math.round((performance.now() - began) / 1000),
+      gapAtFaultMs: windows.map(({ from, to }) => watcher.longestBetween(from, to)),
+      gapElsewhereMs: between(windows).map(({ from, to }) => watcher.longestBetween(from, to)),
+      wrong: [...wrong, ...found],
+    }
+  } finally {
+    await world.close()
+  }
+}
+
+/** Until the group has committed everything. */
+async function drained({ kafka, deployment, topics }: Parameters<typeof judge>[0]): Promise<void> {
+  await until(async () => {
+    const { partitions: all } = await groupStatus(kafka, deployment, topics.input).catch(() => ({ partitions: [] }))
+    return all.length > 0 && all.every(({ lag }) => lag === 0)
+  })
+}
+
+const patienceMs = 120_000
+
+/** Rejects when it does not come true: a fault that was not recovered from. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + patienceMs
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not recovered within ${patienceMs / 1000} s`)
+    await sleep(50)
+  }
+}
+
+const between = (windows: readonly { from: number; to: number }[]) =>
+  windows.slice(1).map(({ from }, index) => ({ from: windows[index]!.to, to: from }))
