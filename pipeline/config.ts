@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { MillraceError } from '../stages/errors.js'
 import { http, httpRules } from './config-http.js'
+import { bundles, verification } from './config-models.js'
 
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,120}$/, 'letters, digits, dot, dash and underscore only')
 const reference = z.string().regex(/^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$/, 'must be name@version')
@@ -83,13 +84,8 @@ const schema = z
     registryCaFile: z.string().optional().describe('PEM file of the CA that signed the registry’s certificate'),
     model: reference.optional().describe('what scores until the first SWITCH; without it the worker waits for one'),
     topics,
-    bundles: z
-      .strictObject({
-        directory: z.string().default('models/bundles').describe('the local store'),
-        mutable: z.boolean().default(true).describe('false: only bundles of the image are used'),
-        keepPrevious: z.boolean().default(true).describe('the previous model stays loaded: a rollback is instant'),
-      })
-      .prefault({}),
+    bundles,
+    verification,
     kafka,
     batch,
     credits: z

@@ -15,6 +15,7 @@ import { openClients } from './worker-clients.js'
 import { openEvents } from './worker-events.js'
 import { openPipe } from './worker-pipe.js'
 import type { WorkerScope } from './worker-scope.js'
+import { openWorkerStore } from './worker-store.js'
 import { openSwap } from './worker-swap.js'
 
 export interface WorkerOptions {
@@ -108,7 +109,8 @@ export function startWorker(options: WorkerOptions): Worker {
   const run = async () => {
     const clients = await openClients(scope)
     const eventLog = openEvents(scope, clients, events)
-    const swap = openSwap(scope, clients, eventLog, () => threadDeaths++)
+    const store = await openWorkerStore(config)
+    const swap = openSwap(scope, clients, store, eventLog, () => threadDeaths++)
     modelStatus = () => swap.status
     const seen = observer ? observers([stats.observer, observer]) : stats.observer
     const { source, pipe, shadows } = await openPipe(scope, clients, swap, seen)

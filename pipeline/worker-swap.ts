@@ -1,24 +1,27 @@
-/** The swap of a worker: its logs on Kafka, and the store that its models come from. */
+/** The swap of a worker: its logs on Kafka, and the models that come from its store, verified. */
 import { MillraceError } from '../stages/errors.js'
 import { createKafkaLog, createWritableKafkaLog } from './deployment-logs.js'
 import type { EventLog } from './event-log.js'
 import { partitionEdges } from './kafka/log.js'
 import { createModelLoader } from './model/loader.js'
-import { openStore } from './model/store.js'
 import { uncommittedRecords } from './pipe.js'
 import type { FenceEntry } from './swap/fences.js'
 import { createSwap, type Swap } from './swap/swap.js'
+import { createVerification } from './verification.js'
 import type { WorkerClients } from './worker-clients.js'
 import type { WorkerScope } from './worker-scope.js'
+import type { WorkerStore } from './worker-store.js'
 
 /** Not started yet. `onThreadDeath` is told of every inference thread that dies. */
 export function openSwap(
   { id, config, log, onState, ending, onClose }: WorkerScope,
-  { kafka, codec }: WorkerClients,
+  { kafka, registry, codec }: WorkerClients,
+  { store, trustedKeys }: WorkerStore,
   events: EventLog,
   onThreadDeath: () => void,
 ): Swap {
   const logOptions = { kafka, signal: ending }
+  const verify = createVerification({ config, kafka, registry, trustedKeys, store, signal: ending }, () => swap.active)
   const fenceLog = createWritableKafkaLog<FenceEntry>({
     ...logOptions,
     topic: config.topics.fences,
@@ -27,7 +30,7 @@ export function openSwap(
     encode: ({ key, fence }) => ({ key, value: fence && codec.encodeFence(fence) }),
   })
   onClose(() => fenceLog.close())
-  const swap = createSwap({
+  const swap: Swap = createSwap({
     deployment: config.deployment,
     worker: id,
     initial: config.model,
@@ -42,7 +45,9 @@ export function openSwap(
     }),
     fences: fenceLog,
     loader: createModelLoader({
-      store: openStore(config.bundles.directory),
+      store,
+      trustedKeys,
+      ...(config.verification.inChild && { verify }),
       scorer: {
         ...config.inference,
         onDeath: (model, reason) => {

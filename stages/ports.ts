@@ -139,13 +139,21 @@ export interface LoadedModel {
   readonly digest: string
   readonly plan: ScoringPlan
   readonly scorer: Scorer
+  /** what was found out when it was verified, in one line */
+  readonly findings?: string
 }
 
 export interface ModelLoader {
   /**
-   * Reads, verifies and loads a bundle; `onStage` tells how far it is. Rejects with a `MillraceError` that says why it cannot be used.
+   * Reads, verifies and loads a bundle; `onStage` tells how far it is. `settled`: others score with it, or have agreed to, so that it is
+   * refused only where it cannot run here. Rejects with a `MillraceError` that says why it cannot be used.
    */
-  load(ref: string, digest?: string, onStage?: (stage: 'loading' | 'verifying') => void): Promise<LoadedModel>
+  load(
+    ref: string,
+    digest?: string,
+    onStage?: (stage: 'loading' | 'verifying') => void,
+    settled?: boolean,
+  ): Promise<LoadedModel>
 }
 
 /** A bundle that scores under a number. Whoever holds records for it holds a lease; it is released when the last is given back. */

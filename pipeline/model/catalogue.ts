@@ -41,6 +41,8 @@ const storedPattern = /^sha256-[0-9a-f]{64}\.tar\.gz$/
 
 /** Small files beside the bundles that say which digests are pinned. A leading dot keeps them out of every listing. */
 export const pinName = (digest: string): string => `.pinned-${digest}`
+/** Such a file as well: the bundle of this digest was verified. */
+export const markName = (digest: string): string => `.verified-${digest}`
 /** The beginning of the name of an archive that is still being written. */
 export const incomingPrefix = '.incoming-'
 

@@ -84,3 +84,20 @@ export function refusal({ ref, gates }: GateReport): MillraceError | undefined {
     failed && new MillraceError(failed.code ?? 'model-unfit', `${ref ?? 'bundle'}: ${failed.gate}: ${failed.detail}`)
   )
 }
+
+const telling: ReadonlySet<string> = new Set([
+  'signature',
+  'writers',
+  'golden',
+  'replay',
+  'latency',
+  'budget',
+  'limits',
+])
+
+/** What a verification found out, in one line: the gates that say more than that they passed. */
+export const findingsOf = ({ gates }: GateReport): string =>
+  gates
+    .filter(({ gate }) => telling.has(gate))
+    .map(({ gate, detail }) => `${gate}: ${detail}`)
+    .join('; ')

@@ -2,7 +2,7 @@ import { MillraceError } from '../../stages/errors.js'
 import type { Scorer, ScoringPlan } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
 import { checkBundle } from './check.js'
-import { type GateReport, refusal, reportOf } from './gates.js'
+import { findingsOf, type GateReport, refusal, reportOf } from './gates.js'
 import type { Manifest } from './manifest.js'
 import { createScorer, type ScorerOptions } from './scorer.js'
 import { type TrustedKey, verifySignature } from './signature.js'
@@ -15,6 +15,8 @@ export interface LoadedModel {
   readonly digest: string
   readonly plan: ScoringPlan
   readonly manifest: Manifest
+  /** what was found out when it was verified, in one line */
+  readonly findings: string
   /** loaded and warm, in a worker thread of its own */
   readonly scorer: Scorer
 }
@@ -25,12 +27,20 @@ export interface LoaderOptions {
   readonly store: Pick<BundleStore, 'find' | 'load'>
   readonly scorer?: ScorerOptions
   /**
-   * Tries the bundle elsewhere (`verifyBundle`, in a process that it may kill) before this process touches its model; without it the gates are
-   * tried here, on the scorer that is returned.
+   * Tries the bundle elsewhere (`verifyBundle`, in a process that it may kill) before this process touches its model; undefined: there is no
+   * need. Without it, and then, the gates are tried here, on the scorer that is returned.
    */
-  readonly verify?: (path: string) => Promise<GateReport>
+  readonly verify?: (path: string, about: VerifyRequest) => Promise<GateReport | undefined>
   /** where there are any, a bundle that none of them signed is refused */
   readonly trustedKeys?: readonly TrustedKey[]
+}
+
+export interface VerifyRequest {
+  /** name@version */
+  readonly ref: string
+  readonly digest: string
+  /** others score with it, or have agreed to: what it says is not in question, only whether it can run here */
+  readonly settled: boolean
 }
 
 export interface ModelLoader {
@@ -38,31 +48,33 @@ export interface ModelLoader {
    * Rejects with the code of the gate that refused the bundle and one line that says why, and as `BundleStore.load` does. `onStage` is told
    * when the bundle is being read and when it is being tried.
    */
-  load(ref: string, digest?: string, onStage?: (stage: LoadStage) => void): Promise<LoadedModel>
+  load(ref: string, digest?: string, onStage?: (stage: LoadStage) => void, settled?: boolean): Promise<LoadedModel>
 }
 
 export function createModelLoader(options: LoaderOptions): ModelLoader {
   const { store, verify, trustedKeys = [] } = options
   const start = (bundle: Bundle) => createScorer(bundle, options.scorer)
   return {
-    async load(ref, digest, onStage) {
+    async load(ref, digest, onStage, settled = false) {
       onStage?.('loading')
       const found = await store.find(ref, digest)
-      if (verify) {
-        onStage?.('verifying')
-        passed(found.digest, await verify(found.path))
-      }
+      if (verify) onStage?.('verifying')
+      const report = await verify?.(found.path, { ref: found.ref, digest: found.digest, settled })
+      if (report) passed(found.digest, report)
       // The digest is that of every byte: what is loaded here is what was verified there.
       const bundle = await store.load(found.ref, found.digest)
       verifySignature(bundle, trustedKeys)
       if (!verify) onStage?.('verifying')
-      const scorer = verify ? await start(bundle) : await checkedScorer(bundle, start)
+      const { scorer, findings } = report
+        ? { scorer: await start(bundle), findings: findingsOf(report) }
+        : await checkedScorer(bundle, start)
       return Object.freeze({
         ref: bundle.ref,
         digest: bundle.digest,
         plan: bundle.plan,
         manifest: bundle.manifest,
         scorer,
+        findings,
       })
     },
   }
@@ -76,14 +88,18 @@ function passed(digest: string, report: GateReport): void {
 }
 
 /** Tries the gates on a scorer that, when they pass, is not closed but handed on: a model is loaded once. */
-async function checkedScorer(bundle: Bundle, start: (bundle: Bundle) => Promise<Scorer>): Promise<Scorer> {
+async function checkedScorer(
+  bundle: Bundle,
+  start: (bundle: Bundle) => Promise<Scorer>,
+): Promise<Pick<LoadedModel, 'scorer' | 'findings'>> {
   let scorer: Scorer | undefined
   const gates = await checkBundle(bundle, async () => {
     scorer = await start(bundle)
     return { score: (rows) => scorer!.score(rows), close: async () => undefined }
   })
-  const refused = refusal(reportOf(bundle, gates))
-  if (!refused && scorer) return scorer
+  const report = reportOf(bundle, gates)
+  const refused = refusal(report)
+  if (!refused && scorer) return { scorer, findings: findingsOf(report) }
   await scorer?.close()
   throw refused
 }

@@ -2,6 +2,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { InferenceError, type TensorData, type TensorPlan } from '../../stages/ports.js'
 import { type ChainPlan, planChain, UnfitError } from './chain.js'
 import type { RowTensor } from './outputs.js'
+import { startStopwatch } from './stopwatch.js'
 
 export interface GraphBytes {
   readonly file: string
@@ -78,9 +79,9 @@ export class SessionChain {
       const step = this.plan.steps[index] as ChainPlan['steps'][number]
       const feeds: Record<string, Tensor> = {}
       for (const [input, source] of step.feeds) feeds[input] = made[source.step]?.get(source.tensor) as Tensor
-      const began = performance.now()
+      const elapsed = startStopwatch()
       made.push(new Map(Object.entries(await runSession(file, session, feeds, step.fetches))))
-      this.spentMs.set(file, (this.spentMs.get(file) ?? 0) + performance.now() - began)
+      this.spentMs.set(file, (this.spentMs.get(file) ?? 0) + elapsed())
     }
     return new Map(
       [...this.plan.results].map(([name, source]) => [name, made[source.step]?.get(source.tensor) as Tensor]),

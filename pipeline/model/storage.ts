@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import { MillraceError } from '../../stages/errors.js'
 import { type ArchiveLimits, archiveLimits } from './archive.js'
 import { signatureFile } from './bundle-files.js'
-import { type Entry, incomingPrefix, isDigest, type Listed, listing, pinName, storedName } from './catalogue.js'
+import {
+  type Entry,
+  incomingPrefix,
+  isDigest,
+  type Listed,
+  listing,
+  markName,
+  pinName,
+  storedName,
+} from './catalogue.js'
 import { type Inspected, inspectBundle } from './inspect.js'
 
 export interface StorageOptions {
@@ -127,6 +136,7 @@ export function createStorage(
         throw new MillraceError('usage', `${path} is a folder that somebody put there; remove it by hand`)
       await rm(path)
     }
+    await rm(join(directory, markName(found.digest)), { force: true })
     return listing(found)
   }
 
@@ -144,6 +154,7 @@ export function createStorage(
       const digest = entry.path.match(/sha256-([0-9a-f]{64})/)?.[1]
       if (entry.byHand || kept.has(digest ?? '') || Date.now() - entry.storedAt < graceMs) continue
       await rm(entry.path, { force: true })
+      await rm(join(directory, markName(entry.digest)), { force: true })
       removed.push(listing(entry))
     }
     for (const name of await readdir(directory)) {

@@ -3,6 +3,7 @@
  * its parent. Should the parent be gone first, it ends itself, in the middle of a run as well.
  */
 import { writeFileSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { FromVerifier, VerifyJob, VerifyWork } from './verify-messages.js'
 
@@ -12,6 +13,12 @@ try {
   writeFileSync('/proc/self/oom_score_adj', '1000')
 } catch {
   // Not Linux.
+}
+try {
+  // Whoever scores on this machine comes first. The thread below inherits it.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+} catch {
+  // Not allowed here.
 }
 process.once('message', (job: VerifyJob) => {
   const forwarded = new Int32Array(new SharedArrayBuffer(4))

@@ -5,6 +5,7 @@ import type { Finding } from './gates.js'
 import { goldenRows, parseGolden } from './golden.js'
 import type { LocalModel } from './local-model.js'
 import type { Manifest } from './manifest.js'
+import { startStopwatch } from './stopwatch.js'
 import { takeRows } from './tensors.js'
 
 /** Sorted milliseconds of some runs of one batch size. */
@@ -34,12 +35,12 @@ export async function measure(model: LocalModel, rows: Rows, measureMs: number):
   const began = performance.now()
   for (let run = 0; run < mostRuns; run++) {
     const before = new Map(model.spentMs)
-    const start = performance.now()
+    const elapsed = startStopwatch()
     await model.scorer.score(rows)
-    const now = performance.now()
-    totalMs.push(now - start)
+    const took = elapsed()
+    totalMs.push(took)
     for (const [file, spent] of model.spentMs) graphMs.get(file)?.push(spent - (before.get(file) ?? 0))
-    if (now - start > longestRunMs || (now - began > measureMs && run + 1 >= fewestRuns)) break
+    if (took > longestRunMs || (performance.now() - began > measureMs && run + 1 >= fewestRuns)) break
   }
   const ascending = (numbers: number[]) => numbers.sort((a, b) => a - b)
   for (const numbers of graphMs.values()) ascending(numbers)

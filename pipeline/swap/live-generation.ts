@@ -8,6 +8,8 @@ export interface Wanted {
   /** name@version */
   readonly model: string
   readonly digest: string | null
+  /** others score with it, or have agreed to */
+  readonly settled: boolean
   /** the second model of a canary or a shadow */
   readonly candidate?: {
     readonly mode: 'CANARY' | 'SHADOW'
@@ -24,6 +26,8 @@ export interface LiveGeneration {
   readonly generation: Generation | undefined
   /** of the bundle that it holds; null before it is loaded */
   readonly digest: string | null
+  /** what the verification of what is new in it found; from `ready` on */
+  readonly findings: string | undefined
   /** leases that are out */
   readonly leases: number
   /** Resolves when it is `ready`; rejects with why it `failed`. */
@@ -68,9 +72,14 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
     model = candidate = undefined
   }
   const acquire = (one: { readonly model: string; readonly digest: string | null }) =>
-    pool.acquire(one.model, one.digest ?? undefined, (stage) => {
-      if (stage === 'verifying' && state === 'loading') step('verifying')
-    })
+    pool.acquire(
+      one.model,
+      one.digest ?? undefined,
+      (stage) => {
+        if (stage === 'verifying' && state === 'loading') step('verifying')
+      },
+      wanted.settled,
+    )
 
   const load = async () => {
     try {
@@ -98,6 +107,9 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
     },
     get digest() {
       return model?.digest ?? null
+    },
+    get findings() {
+      return (candidate ?? model)?.findings
     },
     get leases() {
       return leases

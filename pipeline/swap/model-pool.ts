@@ -12,6 +12,7 @@ export interface ModelPool {
     ref: string,
     digest: string | undefined,
     onStage?: (stage: 'loading' | 'verifying') => void,
+    settled?: boolean,
   ): Promise<PooledModel>
   /** Another hold on what is loaded; undefined when it is not. */
   hold(digest: string): PooledModel | undefined
@@ -58,10 +59,10 @@ export function createModelPool(loader: ModelLoader): ModelPool {
 
   return {
     hold,
-    async acquire(ref, digest, onStage) {
+    async acquire(ref, digest, onStage, settled) {
       const there = digest === undefined ? undefined : hold(digest)
       if (there) return there
-      const model = await loader.load(ref, digest, onStage)
+      const model = await loader.load(ref, digest, onStage, settled)
       const meanwhile = entries.get(model.digest)
       if (meanwhile) {
         close(model)

@@ -80,6 +80,8 @@ export interface Swap extends FenceGate {
   takeOver(partitions: readonly TopicPartition[], tenure: Tenure): Promise<void>
   choiceFor(partitions: readonly TopicPartition[]): AssignmentChoice
   readonly status: SwapStatus
+  /** what scores where no fence says otherwise */
+  readonly active: Generation | undefined
   /** Emits when the status may have changed. */
   readonly changes: Subject<void>
   /** Frees every model that has no lease; call it after the pipes have ended. */
@@ -130,7 +132,7 @@ export function createSwap(options: SwapOptions): Swap {
           digest: one.generation?.digest ?? one.digest ?? digest,
           generation: one.generation?.number ?? number,
           code: error?.code ?? null,
-          reason: error?.message ?? (wanted.candidate ? describeCandidate(wanted.candidate) : null),
+          reason: error?.message ?? describe(one),
         })
         changed()
       },
@@ -169,7 +171,8 @@ export function createSwap(options: SwapOptions): Swap {
 
   /** Makes the generation active once its bundle is ready. False when it cannot be. */
   const pursue = async (plan: GenerationPlan, ready?: LiveGeneration): Promise<boolean> => {
-    const one = ready ?? open(wantedBy(plan, fences.table.ofGeneration(plan.number)), plan.command, plan.number)
+    const one =
+      ready ?? open(wantedBy(plan, isSettled(plan), fences.table.ofGeneration(plan.number)), plan.command, plan.number)
     try {
       await one.prepared
     } catch (error) {
@@ -240,7 +243,7 @@ export function createSwap(options: SwapOptions): Swap {
 
   const prepare = ({ command, model, digest }: Prepared) => {
     prepared?.live.retire()
-    prepared = { command, live: open({ model, digest }, command, null) }
+    prepared = { command, live: open({ model, digest, settled: false }, command, null) }
   }
 
   const control = followLog(options.control, (item) => {
@@ -304,13 +307,16 @@ export function createSwap(options: SwapOptions): Swap {
         fences,
         active: () => active,
         owed: () => owed !== undefined,
-        open: (fence) => open(wantedBy(fence), fence.command, fence.generation),
+        open: (fence) => open(wantedBy(fence, true), fence.command, fence.generation),
         nextChange,
         onWaiting: wait,
         endOf: (topic, partition) => ends.get(`${topic}/${partition}`) ?? 0,
         uncommittedRecords: options.uncommittedRecords,
         retryMs,
       }),
+    get active() {
+      return active?.generation
+    },
     get status() {
       const all = [...lives].map(statusOf)
       const now = active && statusOf(active.live)
@@ -340,12 +346,18 @@ export function createSwap(options: SwapOptions): Swap {
 type Named = Pick<GenerationPlan, 'model' | 'digest' | 'mode' | 'candidate' | 'candidateDigest' | 'percent'>
 
 /** What a plan names; where somebody has fenced it already, the very bundles that were used. */
-const wantedBy = (plan: Named, fence?: Fence): Wanted => {
+const wantedBy = (plan: Named, settled: boolean, fence?: Fence): Wanted => {
   const { mode, candidate } = plan
-  const whole = { model: plan.model, digest: fence?.digest ?? plan.digest }
+  const whole = { model: plan.model, digest: fence?.digest ?? plan.digest, settled }
   if (mode === 'ALL' || candidate === null) return whole
   const digest = fence?.candidateDigest ?? plan.candidateDigest
   return { ...whole, candidate: { mode, model: candidate, digest, percent: plan.percent } }
+}
+
+/** What there is to say of it beside its name. */
+const describe = ({ wanted: { candidate }, state, findings }: LiveGeneration): string | null => {
+  const known = state === 'ready' ? findings : undefined
+  return [candidate && describeCandidate(candidate), known].filter(Boolean).join('; ') || null
 }
 
 const describeCandidate = ({ mode, model, percent }: NonNullable<Wanted['candidate']>): string =>

@@ -94,7 +94,7 @@ const storeWithBadBundles = async (): Promise<Partial<ConfigInput>> => {
   const wrong = await readBundleFiles(bundlePath('digits@3'))
   wrong.set('golden.jsonl', Buffer.from(String(wrong.get('golden.jsonl')).replaceAll('"label": "0"', '"label": "8"')))
   await writeArchive(join(directory, 'digits@3.tar.gz'), sealFiles('digits@3', wrong).files)
-  return { bundles: { directory } }
+  return { bundles: { directory }, verification: { measureMs: 5, batchSizes: [1] } }
 }
 
 test('a bad bundle is refused with its reason, and so is a command that is none, while the old model goes on', async () => {

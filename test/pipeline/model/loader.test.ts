@@ -74,7 +74,11 @@ describe('a verification in another process', () => {
     await loaded.scorer.close()
     expect(loaded.ref).toBe('digits@2')
     expect(stages).toEqual(['loading', 'verifying'])
-    expect(verify).toHaveBeenCalledWith(expect.stringMatching(/digits@2\.tar\.gz$/))
+    expect(verify).toHaveBeenCalledWith(expect.stringMatching(/digits@2\.tar\.gz$/), {
+      ref: 'digits@2',
+      digest: loaded.digest,
+      settled: false,
+    })
   })
 
   test('refuses a model that would hang, and this process never loads it', async () => {

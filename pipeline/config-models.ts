@@ -1,0 +1,52 @@
+/** Settings of where bundles come from and of what stands before a switch to one. */
+import { z } from 'zod'
+
+const count = z.number().int().positive()
+const milliseconds = z.number().int().nonnegative()
+
+export const bundles = z
+  .strictObject({
+    directory: z.string().default('models/bundles').describe('the local store'),
+    mutable: z.boolean().default(true).describe('false: only bundles of the image are used'),
+    keepPrevious: z.boolean().default(true).describe('the previous model stays loaded: a rollback is instant'),
+    maxStoreBytes: count.optional().describe('what pushed and uploaded bundles may have together; the disk by default'),
+    trustedKeys: z
+      .array(z.union([z.string().min(1), z.strictObject({ name: z.string().min(1), publicKeyPem: z.string().min(1) })]))
+      .default([])
+      .describe('public keys, PEM files or name and PEM: only bundles that one of them signed are used'),
+  })
+  .prefault({})
+
+export const verification = z
+  .strictObject({
+    inChild: z.boolean().default(true).describe('a model is tried in a process of its own, which it may crash'),
+    timeoutMs: count.default(60_000).describe('a model that is not through by then is refused'),
+    memoryMb: count.min(128).default(2048).describe('resident memory that a model may take while it is tried'),
+    replayRecords: z
+      .number()
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(200)
+      .describe('so many of the newest input records are scored with it and with the active model'),
+    requiredAgreement: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullable()
+      .default(null)
+      .describe('share of those on which both have to agree; agreement is only reported by default'),
+    batchSizes: z
+      .array(count.max(1 << 16))
+      .min(1)
+      .max(16)
+      .default([1, 8, 64, 512])
+      .describe('its latency is measured for each of these'),
+    measureMs: milliseconds.max(60_000).default(200).describe('for so long, each'),
+    validForMs: milliseconds
+      .default(600_000)
+      .describe('a bundle that passed beside the same active model and the same schemas is not tried again so soon'),
+  })
+  .prefault({})
+
+export type VerificationSettings = Readonly<z.output<typeof verification>>

@@ -1,0 +1,14 @@
+import { performance } from 'node:perf_hooks'
+
+/**
+ * Starts to measure; the function says how many milliseconds it is by now, without those in which this process was not let run: a verifier
+ * stands back for whoever scores on the same machine, and that is no fault of the model it tries.
+ */
+export function startStopwatch(): () => number {
+  const began = performance.now()
+  const usedBefore = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(usedBefore)
+    return Math.min(performance.now() - began, (user + system) / 1000)
+  }
+}

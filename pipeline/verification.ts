@@ -1,0 +1,106 @@
+/** How a bundle is verified before it scores: against what, and when that was done before. */
+import type { Generation } from '../stages/ports.js'
+import type { Config } from './config.js'
+import { type InputSources, otherSchemas, registeredSchemas, replayRecords } from './input-evidence.js'
+import { failedGate, type GateReport, reportOf } from './model/gates.js'
+import type { LoaderOptions } from './model/loader.js'
+import type { TrustedKey } from './model/signature.js'
+import type { BundleStore } from './model/store.js'
+import { verifiedMarks } from './model/verified-marks.js'
+import { type VerifyOptions, verifyBundle, type WriterSchema } from './model/verifier.js'
+
+/** The model that scores now. */
+export type Incumbent = Pick<Generation, 'model' | 'digest' | 'plan'>
+
+export interface VerificationOptions extends Omit<InputSources, 'topic' | 'timeoutMs'> {
+  readonly config: Pick<Config, 'topics' | 'verification' | 'inference' | 'bundles'>
+  readonly trustedKeys: readonly TrustedKey[]
+  readonly store: Pick<BundleStore, 'find'>
+}
+
+/**
+ * What stands before a switch: a bundle is verified in a process of its own, against every version of the input's schema, and replays the
+ * newest records beside the incumbent. Three shorten it: a bundle that passed in the same company a while ago, and one that was verified on
+ * this machine when nothing scores yet or the group has settled on it, are only loaded with care; and of one that is settled it is only asked
+ * whether it can run here.
+ */
+export function createVerification(
+  options: VerificationOptions,
+  incumbent: () => Incumbent | undefined,
+): NonNullable<LoaderOptions['verify']> {
+  const { config, signal } = options
+  const marks = verifiedMarks(config.bundles.directory)
+  const passed = createMemory(config.verification.validForMs)
+  return async (path, { ref, digest, settled }) => {
+    const active = incumbent()
+    if ((settled || !active) && (await marks.has(digest))) return undefined
+    const limits = limitsOf(options)
+    const verify = async (): Promise<GateReport | undefined> => {
+      if (settled) return withoutBudget(await verifyBundle(path, { ...limits, measureMs: 0, batchSizes: [1], signal }))
+      const schemas = await registeredSchemas(inputOf(options))
+      const company = [digest, active?.digest, ...schemas.map(({ id }) => id)].join(' ')
+      if (passed.has(company)) return undefined
+      const report = await verifyForSwitch(path, options, schemas, active)
+      if (report.ok) passed.add(company)
+      return report
+    }
+    const report = await verify().catch((error) => reportOf({ ref, digest }, [failedGate('input', error)]))
+    if (report?.ok) await marks.add(digest)
+    return report
+  }
+}
+
+/** Everything that stands before a switch. Rejects when the input cannot be read. */
+export async function verifyForSwitch(
+  path: string,
+  options: VerificationOptions,
+  schemas: readonly WriterSchema[],
+  active: Incumbent | undefined,
+): Promise<GateReport> {
+  const { replayRecords: count, requiredAgreement } = options.config.verification
+  const there =
+    active && count > 0 ? await options.store.find(active.model, active.digest).catch(() => undefined) : undefined
+  const records = active && there ? await replayRecords(inputOf(options), active.plan, count) : []
+  return verifyBundle(path, {
+    ...limitsOf(options),
+    signal: options.signal,
+    writerSchemas: [...schemas, ...(await otherSchemas(records, schemas, options.registry))],
+    ...(there && {
+      replay: { activePath: there.path, records, ...(requiredAgreement !== null && { requiredAgreement }) },
+    }),
+  })
+}
+
+const inputOf = ({ config, kafka, registry, signal }: VerificationOptions): InputSources => ({
+  kafka,
+  registry,
+  topic: config.topics.input,
+  timeoutMs: 10_000,
+  signal,
+})
+
+const limitsOf = ({ config, trustedKeys }: VerificationOptions): VerifyOptions => {
+  const { timeoutMs, memoryMb, batchSizes, measureMs } = config.verification
+  return { timeoutMs, memoryMb, batchSizes, measureMs, trustedKeys, intraOpThreads: config.inference.intraOpThreads }
+}
+
+/** Whoever would not use what everybody else uses would only split the group. */
+const withoutBudget = ({ ref, digest, gates }: GateReport): GateReport =>
+  reportOf(
+    ref === undefined || digest === undefined ? undefined : { ref, digest },
+    gates.filter(({ gate }) => gate !== 'budget'),
+  )
+
+const mostRemembered = 1_000
+
+/** Remembers for a while, the newest thousand. */
+function createMemory(forMs: number) {
+  const until = new Map<string, number>()
+  return {
+    has: (key: string) => (until.get(key) ?? 0) > performance.now(),
+    add(key: string) {
+      until.set(key, performance.now() + forMs)
+      if (until.size > mostRemembered) until.delete(until.keys().next().value as string)
+    },
+  }
+}
