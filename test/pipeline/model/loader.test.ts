@@ -88,7 +88,8 @@ describe('a verification in another process', () => {
     const loader = createModelLoader({ store: openStore(folder), scorer: never, verify })
     await expect(loader.load('pair@1')).rejects.toMatchObject({
       code: 'verification-late',
-      detail: 'pair@1: golden: not done after 1500 ms',
+      // On a busy machine it may not have come as far as its golden cases.
+      detail: expect.stringMatching(/^pair@1: \w+: not done after 1500 ms$/),
     })
   })
 
