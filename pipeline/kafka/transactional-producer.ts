@@ -2,6 +2,7 @@
 import kafkajs, { type Kafka, type Producer, type Transaction } from 'kafkajs'
 import type { Covered } from '../../stages/ports.js'
 import { settles } from '../backoff.js'
+import { installCoordinatorCache } from './coordinator-cache.js'
 import type { Chunk } from './lanes.js'
 import { sendChunks } from './sender.js'
 
@@ -30,6 +31,7 @@ const dropTimeoutMs = 2_000
 
 export const createTransactionalProducer = (options: TransactionalProducerOptions): TransactionalProducer => {
   const { kafka, transactionalId, groupId } = options
+  installCoordinatorCache()
   let producer: Producer | undefined
   let transaction: Transaction | undefined
   /** whether the broker knows of the transaction */
