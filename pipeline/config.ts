@@ -103,10 +103,13 @@ const schema = z
       .prefault({}),
     echo: z.array(z.string()).default([]).describe('input fields to carry along into Prediction.echo'),
     delivery: z
-      .enum(['at-least-once'])
+      .enum(['at-least-once', 'exactly-once'])
       .default('at-least-once')
-      .describe('at-least-once: after a crash nothing is missing, and duplicates say so themselves'),
-    commitIntervalMs: count.default(200).describe('offsets are committed this often'),
+      .describe(
+        'at-least-once: after a crash nothing is missing, and duplicates say so themselves; exactly-once: in transactions',
+      ),
+    commitIntervalMs: count.default(200).describe('offsets are committed this often, at least once'),
+    transactionIntervalMs: count.default(100).describe('a transaction is committed this often, exactly once'),
     maxOutputBytes: count
       .default((1 << 20) - 4096)
       .describe('a larger prediction goes to the dead letters; below max.message.bytes of the topic'),

@@ -8,10 +8,19 @@ import { encode } from '../stages/encode.js'
 import { infer } from '../stages/infer.js'
 import { createLeases } from '../stages/leases.js'
 import { microBatch } from '../stages/micro-batch.js'
-import type { Assignment, Covered, Encoded, PredictionEncoder, Publisher, RecordDecoder } from '../stages/ports.js'
+import type {
+  Assignment,
+  Covered,
+  Encoded,
+  PredictionEncoder,
+  Publisher,
+  RecordDecoder,
+  Transactor,
+} from '../stages/ports.js'
 import { publish } from '../stages/publish.js'
 import { refund } from '../stages/refund.js'
 import { shadow } from '../stages/shadow.js'
+import { transact } from '../stages/transact.js'
 import type { Config } from './config.js'
 import { defaultRecordsPerRun } from './kafka/source.js'
 import type { PipeObserver } from './pipe-observer.js'
@@ -24,7 +33,8 @@ export interface PipeParts {
   readonly swap: Pick<Swap, 'choiceFor' | 'written'>
   readonly decoder: RecordDecoder
   readonly encoder: PredictionEncoder
-  readonly publisher: Publisher
+  /** `publish` at least once, or `transact` exactly once */
+  readonly output: { readonly publisher: Publisher } | { readonly transactor: Transactor }
   readonly observer: PipeObserver
   readonly shadows: ShadowReport
 }
@@ -32,16 +42,20 @@ export interface PipeParts {
 /** So many records may wait for a commit: at full speed about as many as come in an interval. */
 const maxCommitRecords = (credits: Config['credits']) => 4 * credits.records
 
+const transactionCredits = 4
+
 /** How many records of a partition may be published and not committed: those, and what is in the pipe besides. */
-export const uncommittedRecords = ({ credits }: Pick<Config, 'credits'>): number =>
-  maxCommitRecords(credits) + Math.max(credits.records, defaultRecordsPerRun)
+export const uncommittedRecords = ({ credits, delivery }: Pick<Config, 'credits' | 'delivery'>): number =>
+  delivery === 'exactly-once' ? 0 : maxCommitRecords(credits) + Math.max(credits.records, defaultRecordsPerRun)
 
 /** One pipe per assignment: it is built when partitions are assigned, drains when they are revoked, and holds nothing afterwards. */
 export const createPipe =
-  ({ config, swap, decoder, encoder, publisher, observer, shadows }: PipeParts) =>
+  ({ config, swap, decoder, encoder, output, observer, shadows }: PipeParts) =>
   (assignment: Assignment): Observable<Encoded> => {
     const { batch, inference, maxOutputBytes, commitIntervalMs, credits: creditLimits } = config()
-    const credits = createCredits(creditLimits)
+    // Records hold their credit until their transaction is committed, which takes a while that must not be one of idleness.
+    const held = 'transactor' in output ? transactionCredits : 1
+    const credits = createCredits({ ...creditLimits, records: held * creditLimits.records })
     const leases = createLeases()
     const choice = swap.choiceFor(assignment.partitions)
     const committer = async (offsets: readonly Covered[]) => {
@@ -60,14 +74,21 @@ export const createPipe =
         infer({ concurrency: inference.concurrency }),
         tap(observer.scored),
       )
-    return scored.pipe(
+    const encoded = scored.pipe(
       shadow({ ...shadows, decoder, leases, concurrency: 2 }),
       encode({ encoder, maxRecordBytes: maxOutputBytes }),
       tap(observer.encoded),
       awaitFences({ gate: swap }),
-      publish({ publisher }),
-      tap(observer.published),
-      commit({ committer, everyMs: commitIntervalMs, maxRecords: maxCommitRecords(creditLimits) }),
+    )
+    const published =
+      'transactor' in output
+        ? encoded.pipe(transact({ ...output, onCommitted: observer.committed }), tap(observer.published))
+        : encoded.pipe(
+            publish(output),
+            tap(observer.published),
+            commit({ committer, everyMs: commitIntervalMs, maxRecords: maxCommitRecords(creditLimits) }),
+          )
+    return published.pipe(
       refund({ credits, leases }),
       finalize(() => {
         choice.close()

@@ -1,11 +1,13 @@
 /** The source of a worker and the pipe on it. */
+import type { Kafka } from 'kafkajs'
 import type { Observable } from 'rxjs'
-import type { Assignment, Encoded, Source } from '../stages/ports.js'
+import type { Assignment, Encoded, Source, TopicPartition } from '../stages/ports.js'
 import { createPredictionEncoder } from './avro/prediction-encoder.js'
 import { createRecordDecoder } from './avro/record-decoder.js'
 import { createPublisher } from './kafka/publisher.js'
 import { createKafkaSource } from './kafka/source.js'
-import { createPipe } from './pipe.js'
+import { createTransactionalPublisher } from './kafka/transactional-publisher.js'
+import { createPipe, type PipeParts } from './pipe.js'
 import type { PipeObserver } from './pipe-observer.js'
 import { createShadowReport, type ShadowReport } from './shadow-report.js'
 import type { Swap } from './swap/swap.js'
@@ -26,9 +28,8 @@ export async function openPipe(
   observer: PipeObserver,
 ): Promise<WorkerPipe> {
   const { topics } = config
-  const publisher = createPublisher({ kafka, topics, onState: onState('publisher') })
-  onClose(() => publisher.close())
-  await Promise.all([publisher.connect().then(() => onState('publisher')('running', topics.predictions)), swap.start()])
+  const output = openOutput({ config, onState, onClose }, kafka)
+  await Promise.all([output.ready.then(() => onState('publisher')('running', topics.predictions)), swap.start()])
   const shadowPublisher = createPublisher({ kafka, topics: { shadow: topics.shadow }, onState: onState('shadow') })
   onClose(() => shadowPublisher.close())
   const shadows = createShadowReport(shadowPublisher, codec.encodeShadow)
@@ -39,7 +40,10 @@ export async function openPipe(
     sessionTimeoutMs: config.kafka.sessionTimeoutMs,
     drainTimeoutMs: config.drainTimeoutMs,
     fetch: { maxBytesPerPartition: config.kafka.maxFetchBytesPerPartition, maxWaitMs: config.kafka.maxFetchWaitMs },
-    beforeRecords: (partitions, tenure) => swap.takeOver(partitions, tenure),
+    beforeRecords: async (partitions, tenure) => {
+      await output.begin(partitions, tenure.signal)
+      await swap.takeOver(partitions, tenure)
+    },
     onState: onState('source'),
   })
   const pipe = createPipe({
@@ -48,8 +52,38 @@ export async function openPipe(
     swap,
     decoder: createRecordDecoder({ registry, echo: config.echo }),
     encoder: createPredictionEncoder({ schemaId: predictionSchemaId }),
-    publisher,
+    output: output.stage,
     observer,
   })
   return { source, pipe, shadows }
+}
+
+interface Output {
+  readonly stage: PipeParts['output']
+  /** Resolves when the broker is there. */
+  readonly ready: Promise<void>
+  /** Before the first record of an assignment is read: whoever had the partitions before can publish nothing more. */
+  begin(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void>
+}
+
+function openOutput(
+  { config, onState, onClose }: Pick<WorkerScope, 'config' | 'onState' | 'onClose'>,
+  kafka: Kafka,
+): Output {
+  const { topics, delivery, transactionIntervalMs: intervalMs } = config
+  if (delivery === 'exactly-once') {
+    const { groupId } = config.kafka
+    const transactor = createTransactionalPublisher({
+      kafka,
+      groupId,
+      topics,
+      intervalMs,
+      onState: onState('publisher'),
+    })
+    onClose(() => transactor.close())
+    return { stage: { transactor }, ready: Promise.resolve(), begin: transactor.begin }
+  }
+  const publisher = createPublisher({ kafka, topics, onState: onState('publisher') })
+  onClose(() => publisher.close())
+  return { stage: { publisher }, ready: publisher.connect(), begin: async () => undefined }
 }

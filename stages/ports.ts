@@ -315,6 +315,12 @@ export interface Publisher {
   publish(outgoing: readonly Outgoing[]): Promise<void>
 }
 
+/** Publishes and commits in one: all of a range, or nothing of it. */
+export interface Transactor {
+  /** Resolves once the transaction that holds it is committed. Ranges of a partition are given in order and without gaps. */
+  publish(range: { readonly covered: Covered; readonly outgoing: readonly Outgoing[] }): Promise<void>
+}
+
 export interface Choice {
   readonly generation: Generation
   /** the first offset after the one asked for that another generation may score; Infinity while no switch is known */
