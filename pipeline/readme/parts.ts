@@ -2,7 +2,7 @@
 import { type ErrorEntry, errors, rejects } from '../../stages/errors.js'
 import { parseConfig } from '../config.js'
 import { type Setting, settings } from '../config-settings.js'
-import { valueAt } from '../config-tree.js'
+import { isTree, valueAt } from '../config-tree.js'
 
 const parts: Readonly<Record<string, () => string>> = {
   settings: () => settingsTable(),
@@ -44,9 +44,8 @@ const settingsTable = (): string =>
 const defaultOf = ({ path }: Setting): string => {
   if (required.has(path)) return '*required*'
   const value = valueAt(defaults, path)
-  return value === undefined || (typeof value === 'object' && Object.keys(value as object).length === 0)
-    ? ''
-    : code(typeof value === 'string' ? value : JSON.stringify(value))
+  const nothing = value === undefined || value === null || JSON.stringify(value) === '[]'
+  return nothing || isTree(value) ? '' : code(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
 const errorTable = (head: string, entries: Readonly<Record<string, ErrorEntry>>): string =>

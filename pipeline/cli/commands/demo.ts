@@ -34,7 +34,7 @@ export const addDemo = (program: Command, session: Session): void => {
     .option('--no-tty', 'a line a second instead of the view that moves')
     .option('--keep', 'leave the topics on a Kafka that is not the demo’s own')
     .option('--sample <file.csv>', 'write the memory of the workers every ten seconds')
-    .addOption(new Option('--picture <file.svg>', 'write the last view as a picture').hideHelp())
+    .addOption(new Option('--picture <file.svg>', 'write a view near the end as a picture').hideHelp())
     .action((flags: DemoFlags) => run(session, command, flags))
   examples(
     command,

@@ -33,7 +33,7 @@ export interface DemoOptions {
   readonly workerArgs: readonly string[]
   /** CSV file for memory over time */
   readonly sampleFile?: string
-  /** SVG file for the last view */
+  /** SVG file for a view near the end */
   readonly pictureFile?: string
 }
 
@@ -100,10 +100,13 @@ const play = async (
   const ending = new AbortController()
   const flow = (registry: SchemaRegistry) =>
     stream({ ...options, config, kafka, registry, partitions, scans, judge, signal, onEvent: screen.event })
+  const { pictureFile, durationMs } = options
+  const drawing =
+    pictureFile && durationMs && setTimeout(() => writeFile(pictureFile, picture(snapshots.take())), durationMs - 500)
   try {
     await Promise.race([withRegistry({ ...context, signal: ending.signal }, config, flow), failed])
-    if (options.pictureFile) await writeFile(options.pictureFile, picture(snapshots.take()))
   } finally {
+    if (drawing) clearTimeout(drawing)
     ending.abort()
     screen.close()
     if (endSampling) endSampling()

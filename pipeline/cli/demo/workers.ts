@@ -1,4 +1,5 @@
 /** The workers of the demo: child processes of the real command line, which end with this one in whatever way it ends. */
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { spawnGuarded } from '../../../docker/guardian.js'
@@ -13,7 +14,7 @@ export interface DemoWorker {
   readonly id: string
   readonly pid: number
   readonly logFile: string
-  /** where its page would be */
+  /** where its page would be, with what it takes to change something there */
   readonly page: string
   /** Rejects with `worker-ended` when it ends without being asked to. */
   readonly failed: Promise<never>
@@ -41,6 +42,7 @@ export const startDemoWorker = async (options: WorkerOptions): Promise<DemoWorke
   const { id, config, model, environment, directory } = options
   const logFile = join(directory, `${id}.log`)
   const [port] = await availablePorts([undefined])
+  const token = randomBytes(18).toString('base64url')
   const flags = [
     ['--deployment', config.deployment],
     ['--brokers', config.brokers.join(',')],
@@ -58,7 +60,7 @@ export const startDemoWorker = async (options: WorkerOptions): Promise<DemoWorke
     directory: '.',
     logFile,
     graceSeconds,
-    environment: { ...environment },
+    environment: { ...environment, MILLRACE_HTTP_TOKEN: token },
   })
   let asked = false
   const failed = guarded.exited.then(async (code): Promise<never> => {
@@ -70,7 +72,7 @@ export const startDemoWorker = async (options: WorkerOptions): Promise<DemoWorke
     id,
     pid: guarded.identity.pid,
     logFile,
-    page: `http://${loopback}:${port}/`,
+    page: `http://${loopback}:${port}/#token=${token}`,
     failed,
     stop: () => {
       asked = true
