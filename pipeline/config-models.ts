@@ -10,6 +10,9 @@ export const bundles = z
     mutable: z.boolean().default(true).describe('false: only bundles of the image are used'),
     keepPrevious: z.boolean().default(true).describe('the previous model stays loaded: a rollback is instant'),
     maxStoreBytes: count.optional().describe('what pushed and uploaded bundles may have together; the disk by default'),
+    collectAfterMs: milliseconds
+      .default(7 * 24 * 3_600_000)
+      .describe('a pushed or uploaded bundle that nothing on this machine has used for so long is removed'),
     trustedKeys: z
       .array(z.union([z.string().min(1), z.strictObject({ name: z.string().min(1), publicKeyPem: z.string().min(1) })]))
       .default([])

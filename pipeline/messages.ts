@@ -50,6 +50,7 @@ export type ModelEventType =
   | 'rolled-back'
   | 'ignored'
   | 'stored'
+  | 'removed'
   | 'configured'
 
 export interface ModelEvent {

@@ -1,7 +1,17 @@
 /** What each part of a worker is about, for status, readiness and the log: infrastructure that is away is a state, not a crash. */
 import { Subject } from 'rxjs'
 
-export const parts = ['source', 'publisher', 'registry', 'control', 'fences', 'events', 'model', 'shadow'] as const
+export const parts = [
+  'source',
+  'publisher',
+  'registry',
+  'control',
+  'fences',
+  'events',
+  'model',
+  'models',
+  'shadow',
+] as const
 export type Part = (typeof parts)[number]
 
 export interface PartState {

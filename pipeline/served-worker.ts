@@ -29,8 +29,8 @@ export interface ServedParts {
 const patienceMs = 1_500
 
 export const served = ({ worker, live, metrics, samples, flow, group, watch, control }: ServedParts): ServedWorker => {
-  const { directory, mutable } = live.current.bundles
-  const store = openStore(directory, { mutable })
+  const { directory, mutable, maxStoreBytes } = live.current.bundles
+  const store = openStore(directory, { mutable, maxStoreBytes })
   let verifying = false
   /** by digest, the state of what is loaded here */
   const loaded = (): Map<string, string> => {

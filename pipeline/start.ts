@@ -15,7 +15,7 @@ import { openClients } from './worker-clients.js'
 import { openEvents } from './worker-events.js'
 import { openPipe } from './worker-pipe.js'
 import type { WorkerScope } from './worker-scope.js'
-import { openWorkerStore } from './worker-store.js'
+import { collectUnused, openWorkerStore } from './worker-store.js'
 import { openSwap } from './worker-swap.js'
 
 export interface WorkerOptions {
@@ -109,9 +109,10 @@ export function startWorker(options: WorkerOptions): Worker {
   const run = async () => {
     const clients = await openClients(scope)
     const eventLog = openEvents(scope, clients, events)
-    const store = await openWorkerStore(config)
+    const store = await openWorkerStore(scope, clients, eventLog)
     const swap = openSwap(scope, clients, store, eventLog, () => threadDeaths++)
     modelStatus = () => swap.status
+    collectUnused(scope, store, eventLog, () => swap.inUse)
     const seen = observer ? observers([stats.observer, observer]) : stats.observer
     const { source, pipe, shadows } = await openPipe(scope, clients, swap, seen)
     if (stopping.signal.aborted) return
@@ -156,8 +157,8 @@ export function startWorker(options: WorkerOptions): Worker {
       const model = modelStatus()
       const ready =
         all.some(({ part, state }) => part === 'source' && state === 'running') &&
-        // A shadow that cannot be written is no reason to stop sending records.
-        !all.some(({ part, state }) => state === 'waiting' && part !== 'shadow')
+        // A shadow that cannot be written, or pushes that cannot be read, are no reason to stop sending records.
+        !all.some(({ part, state }) => state === 'waiting' && part !== 'shadow' && part !== 'models')
       const pipe = stats.snapshot()
       const { deployment } = config
       const shadow = shadowStats()

@@ -16,7 +16,7 @@ import type { WorkerStore } from './worker-store.js'
 export function openSwap(
   { id, config, log, onState, ending, onClose }: WorkerScope,
   { kafka, registry, codec }: WorkerClients,
-  { store, trustedKeys }: WorkerStore,
+  { store, loadable, trustedKeys }: WorkerStore,
   events: EventLog,
   onThreadDeath: () => void,
 ): Swap {
@@ -45,7 +45,7 @@ export function openSwap(
     }),
     fences: fenceLog,
     loader: createModelLoader({
-      store,
+      store: loadable,
       trustedKeys,
       ...(config.verification.inChild && { verify }),
       scorer: {

@@ -50,7 +50,8 @@ export interface Storage {
   unpin(ref: string): Promise<void>
   /** Digests. */
   pinned(): Promise<Set<string>>
-  /** Removes every archive that was put here and is neither named in `keep` (digests), nor pinned, nor younger than `graceMs`. */
+  /** Removes every archive that was put here and is neither named in `keep` (digests), nor pinned, nor younger than `graceMs`,
+   * nor marked as used since. */
   collect(options: { keep: Iterable<string>; graceMs?: number }): Promise<Listed[]>
 }
 
@@ -152,7 +153,7 @@ export function createStorage(
     const removed: Listed[] = []
     for (const entry of await catalogue()) {
       const digest = entry.path.match(/sha256-([0-9a-f]{64})/)?.[1]
-      if (entry.byHand || kept.has(digest ?? '') || Date.now() - entry.storedAt < graceMs) continue
+      if (entry.byHand || kept.has(digest ?? '') || Date.now() - (await lastUse(entry)) < graceMs) continue
       await rm(entry.path, { force: true })
       await rm(join(directory, markName(entry.digest)), { force: true })
       removed.push(listing(entry))
@@ -163,6 +164,12 @@ export function createStorage(
       if (status && Date.now() - status.mtimeMs > abandonedMs) await rm(join(directory, name), { force: true })
     }
     return removed
+  }
+
+  /** When it was put here, or when somebody who may share this folder used it last. */
+  const lastUse = async ({ digest, storedAt }: Entry): Promise<number> => {
+    const mark = await stat(join(directory, markName(digest))).catch(() => undefined)
+    return Math.max(storedAt, mark?.mtimeMs ?? 0)
   }
 
   return {

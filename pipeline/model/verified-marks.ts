@@ -2,10 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { markName } from './catalogue.js'
 
-/** Which bundles were verified on a machine of this kind: a small file for each beside the bundles, so that it outlasts the process. */
+/**
+ * Which bundles were verified on a machine of this kind: a small file for each beside the bundles, so that it outlasts the process. Its time
+ * says when the bundle was used last.
+ */
 export interface VerifiedMarks {
   has(digest: string): Promise<boolean>
-  /** Never rejects: where the store cannot be written, a bundle is verified again after the next start. */
+  /** Says it, again if need be. Never rejects: where the store cannot be written, a bundle is verified again after the next start. */
   add(digest: string): Promise<void>
 }
 

@@ -82,6 +82,8 @@ export interface Swap extends FenceGate {
   readonly status: SwapStatus
   /** what scores where no fence says otherwise */
   readonly active: Generation | undefined
+  /** digests and name@version of bundles that score, may come to score again, or scored what may be read again */
+  readonly inUse: ReadonlySet<string>
   /** Emits when the status may have changed. */
   readonly changes: Subject<void>
   /** Frees every model that has no lease; call it after the pipes have ended. */
@@ -317,6 +319,18 @@ export function createSwap(options: SwapOptions): Swap {
     get active() {
       return active?.generation
     },
+    get inUse() {
+      const named = [
+        ...fold.plans.slice(-recentPlans),
+        ...(fold.prepared ? [fold.prepared] : []),
+        ...fences.table.all(),
+        ...[...lives].flatMap(({ wanted }) => [
+          { model: wanted.model, digest: wanted.digest },
+          ...(wanted.candidate ? [{ model: wanted.candidate.model, digest: wanted.candidate.digest }] : []),
+        ]),
+      ]
+      return new Set([...pool.loaded, ...named.flatMap(namesOf)])
+    },
     get status() {
       const all = [...lives].map(statusOf)
       const now = active && statusOf(active.live)
@@ -353,6 +367,15 @@ const wantedBy = (plan: Named, settled: boolean, fence?: Fence): Wanted => {
   const digest = fence?.candidateDigest ?? plan.candidateDigest
   return { ...whole, candidate: { mode, model: candidate, digest, percent: plan.percent } }
 }
+
+/** A rollback goes back to one of these. */
+const recentPlans = 8
+
+/** The digests, and where none is known the names. */
+const namesOf = (
+  one: Partial<Pick<GenerationPlan, 'candidate' | 'candidateDigest'>> & Pick<GenerationPlan, 'model' | 'digest'>,
+): string[] =>
+  [one.digest ?? one.model, one.candidateDigest ?? one.candidate].filter((name) => typeof name === 'string')
 
 /** What there is to say of it beside its name. */
 const describe = ({ wanted: { candidate }, state, findings }: LiveGeneration): string | null => {
