@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/chaos/**', 'test/bench/**'],
-    globalSetup: ['test/fixtures/global-setup.ts'],
+    globalSetup: ['test/fixtures/global-setup.ts', 'test/fixtures/chromium.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // One broker and two cores serve every file: more workers than this only makes them wait for one another.

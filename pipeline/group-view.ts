@@ -47,6 +47,7 @@ export interface GroupView {
 const keptEvents = 500
 const keptWorkers = 200
 const modelsPerWorker = 8
+const ended = new Set(['released', 'aborted'])
 const states = new Set(['loading', 'verifying', 'prepared', 'activated', 'draining', 'failed'])
 
 /** Follows the log until it is closed. */
@@ -73,7 +74,7 @@ export function createGroupView(log: Log<ModelEvent>): GroupView {
     if (event.model !== null) {
       const { model, generation, reason, at } = event
       const key = `${model} ${event.command ?? ''}`
-      one.models.delete(key)
+      if (states.has(event.type) || ended.has(event.type)) one.models.delete(key)
       if (states.has(event.type)) one.models.set(key, { model, generation, state: event.type, reason, at })
       if (one.models.size > modelsPerWorker) one.models.delete([...one.models.keys()][0]!)
       follow(event, model)

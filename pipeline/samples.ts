@@ -21,6 +21,8 @@ export interface PredictionSample {
   /** the first numeric tensor of the row, with its shape; null where there is none, or where it is long */
   readonly input: { readonly shape: readonly number[]; readonly values: readonly number[] } | null
   readonly echo: Readonly<Record<string, string>>
+  /** the true label, where it is carried along */
+  readonly truth: string | null
 }
 
 export interface DeadLetterSample {
@@ -96,7 +98,7 @@ export function createSamples({ truth, now = Date.now }: SamplesOptions = {}): S
       published({ batch }: Encoded) {
         mix.add(batch)
         if (now() - lastAt < betweenMs) return
-        const sample = predictionSample(batch, batch.rows - 1)
+        const sample = predictionSample(batch, batch.rows - 1, truth)
         if (!sample) return
         lastAt = now()
         keep(predictions, sample)
@@ -124,12 +126,15 @@ function locate({ parts }: Scored, row: number): { part: Decoded; row: number; i
   return undefined
 }
 
-function predictionSample(batch: Scored, row: number): PredictionSample | undefined {
+function predictionSample(batch: Scored, row: number, truth: string | undefined): PredictionSample | undefined {
   const at = row >= 0 && !batch.failed.has(row) ? locate(batch, row) : undefined
   const record = at?.part.records[at.index]
   if (!at || !record) return undefined
   const { labels, scores, scoresWidth } = batch.outputs
   const from = row * scoresWidth
+  const echo = Object.fromEntries(
+    Object.entries(at.part.echo?.[at.row] ?? {}).map(([name, value]) => [name, value.slice(0, longestText)]),
+  )
   return {
     partition: at.part.partition,
     offset: record.offset,
@@ -140,9 +145,8 @@ function predictionSample(batch: Scored, row: number): PredictionSample | undefi
     label: labels?.[row]?.slice(0, longestText) ?? null,
     scores: [...scores.subarray(from, from + Math.min(scoresWidth, mostScores))].map(finite),
     input: inputOf(at.part, at.row),
-    echo: Object.fromEntries(
-      Object.entries(at.part.echo?.[at.row] ?? {}).map(([name, value]) => [name, value.slice(0, longestText)]),
-    ),
+    echo,
+    truth: (truth !== undefined && echo[truth]) || null,
   }
 }
 

@@ -45,6 +45,7 @@ test('what was released is gone, and so is everything of a worker that left', as
   await say('a', 'joined')
   await say('a', 'activated', { command: 'c1', model: 'm@1' })
   await say('a', 'activated', { command: 'c2', model: 'm@2' })
+  await say('a', 'fenced', { command: 'c2', model: 'm@2' })
   await say('a', 'released', { command: 'c1', model: 'm@1' })
   expect(view.workers[0]).toMatchObject({ joined: true, models: [{ model: 'm@2' }] })
   await say('a', 'left')

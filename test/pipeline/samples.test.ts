@@ -32,6 +32,7 @@ test('a prediction is shown with its record, what the model saw, what it said an
       scores: [8],
       input: { shape: [2], values: [8, -8] },
       echo: { id: '8' },
+      truth: '8',
     },
   ])
 })

@@ -1,0 +1,197 @@
+/** The page: one stream of what happens, a look at the status every two seconds, and what a person wants changed. */
+import 'uplot/dist/uPlot.min.css'
+import './styles/theme.css'
+import './styles/base.css'
+import './styles/layout.css'
+import './styles/model.css'
+import './styles/predictions.css'
+import './styles/tables.css'
+import './styles/records.css'
+import './styles/dialogs.css'
+import './styles/narrow.css'
+import './styles/hidden.css'
+import type { FlowFrame } from '../flow-history.js'
+import type { Status } from '../rest-views.js'
+import { api, listen, Refusal, setToken, takeTokenFromAddress, token } from './api.js'
+import { createChart } from './charts.js'
+import { ask, askFor } from './dialog.js'
+import { byId, h, setText } from './dom.js'
+import { count, duration, time } from './format.js'
+import { startTheme } from './theme.js'
+import { createBundles } from './views/bundles.js'
+import { createEvents } from './views/events.js'
+import { createFigures } from './views/figures.js'
+import { createLetters } from './views/letters.js'
+import { createModel } from './views/model.js'
+import { createLabels, createPredictions } from './views/predictions.js'
+import { createSettings } from './views/settings.js'
+import { createStages } from './views/stages.js'
+import { createWorkers } from './views/workers.js'
+
+takeTokenFromAddress()
+
+const keptFrames = 300
+let frames: FlowFrame[] = []
+let status: Status | undefined
+
+// ---------------------------------------------------------------- what a person changes
+
+const lock = byId('lock')
+const showLock = () => setText(lock, token() === null ? 'Unlock' : 'Lock')
+const unlock = async (): Promise<boolean> => {
+  const given = await askFor(
+    'Unlock',
+    'Token',
+    'The token of http.token or http.tokenFile. It is forgotten with this tab.',
+  )
+  if (given) setToken(given)
+  showLock()
+  return token() !== null
+}
+lock.onclick = () => {
+  if (token() === null) return void unlock()
+  setToken(null)
+  showLock()
+}
+showLock()
+
+const toast = (text: string, bad = false): void => {
+  const element = h('p', { class: bad ? 'toast bad' : 'toast', role: 'status' }, text)
+  document.body.append(element)
+  setTimeout(() => element.remove(), bad ? 9_000 : 4_000)
+}
+
+/** Runs what needs the token, asking for it first where there is none, and tells what came of it. */
+const run = async (what: () => Promise<string | undefined>): Promise<void> => {
+  if (token() === null && !(await unlock())) return
+  try {
+    const said = await what()
+    if (said !== undefined) toast(said)
+  } catch (error) {
+    if (error instanceof Refusal && error.problem.code === 'token-wrong') {
+      setToken(null)
+      showLock()
+    }
+    toast((error as Error).message, true)
+  }
+  refresh()
+}
+
+const rollback = () =>
+  run(async () => {
+    const before = status?.model.previous?.model ?? 'the model before'
+    const answer = await ask(`Go back to ${before}?`, 'Workers keep it loaded: it scores from the next batch on.', [
+      { value: 'rollback', label: `Roll back to ${before}`, main: true },
+    ])
+    if (answer === undefined) return undefined
+    await api.rollback()
+    return `the workers were told: back to ${before}`
+  })
+
+// ---------------------------------------------------------------- what is shown
+
+const figures = createFigures(byId('figures'))
+const flow = createChart(byId('flow-chart'), {
+  legend: byId('flow-legend'),
+  format: count,
+  lines: [
+    { label: 'in', of: (frame) => frame.in, color: '--flow', filled: true },
+    { label: 'out', of: (frame) => frame.out, color: '--ink' },
+    { label: 'dead letters', of: (frame) => frame.deadLetters, color: '--bad' },
+  ],
+})
+const latency = createChart(byId('latency-chart'), {
+  legend: byId('latency-legend'),
+  format: duration,
+  cutOutliers: true,
+  lines: [
+    { label: 'p99', of: ({ p99 }) => p99, color: '--warm', filled: true },
+    { label: 'p50', of: ({ p50 }) => p50, color: '--ink' },
+  ],
+})
+const model = createModel(byId('model'), byId('switching'), () => void rollback())
+const workersPresent = () => status?.group.workers.filter(({ present }) => present).length ?? 1
+const bundles = createBundles(byId('bundles'), { run, workers: workersPresent })
+const predictions = createPredictions(byId('predictions'), byId('predictions-note'))
+const labels = createLabels(byId('labels'))
+const stages = createStages(byId('stages'), byId('stages-note'))
+const workers = createWorkers(byId('workers'), byId('workers-note'))
+const letters = createLetters(byId('letters'), byId('letters-note'))
+const events = createEvents(byId('events'))
+const settings = createSettings(byId('settings'), run)
+
+const showFrames = () => {
+  flow.show(frames)
+  latency.show(frames)
+  stages(frames)
+  const last = frames.at(-1)
+  if (last) figures.frame(last)
+}
+
+const showStatus = (next: Status) => {
+  status = next
+  document.title = `${next.deployment} · Millrace`
+  setText(byId('deployment'), next.deployment)
+  setText(byId('worker'), `${next.worker}, since ${time(next.startedAt)}`)
+  const waiting = next.parts.find(({ state }) => state === 'waiting')
+  const state = byId('state')
+  setText(state, next.ready ? 'Running' : waiting ? `Waiting for ${waiting.part}: ${waiting.detail}` : 'Starting')
+  state.className = `state ${next.ready ? 'good' : 'waiting'}`
+  figures.status(next)
+  model(next)
+  workers(next)
+  letters.status(next)
+}
+
+let refreshing: ReturnType<typeof setTimeout> | undefined
+/** Looks at what does not come by itself; several reasons within a moment are one. */
+const refresh = (afterMs = 150): void => {
+  clearTimeout(refreshing)
+  refreshing = setTimeout(async () => {
+    const loaded = await Promise.all([api.status(), api.models(), api.settings()]).catch(() => undefined)
+    if (!loaded) return
+    showStatus(loaded[0])
+    bundles(loaded[1])
+    settings(loaded[2].settings)
+  }, afterMs)
+}
+
+setInterval(() => {
+  if (!document.hidden) api.status().then(showStatus, () => undefined)
+}, 2_000)
+
+startTheme(byId('theme'), () => {
+  flow.restyle()
+  latency.restyle()
+  showFrames()
+  predictions.redraw()
+  if (status) showStatus(status)
+})
+
+const trouble = byId('trouble')
+listen({
+  history(history) {
+    frames = [...history.frames]
+    events.replace(history.events)
+    predictions.add(history.predictions, 12)
+    letters.add(history.deadLetters)
+    labels(history.labels)
+    showFrames()
+    refresh(0)
+  },
+  frame({ frame, ...sampled }) {
+    frames = [...frames, frame].slice(-keptFrames)
+    if (sampled.predictions.length > 0) predictions.add(sampled.predictions)
+    if (sampled.deadLetters.length > 0) letters.add(sampled.deadLetters)
+    labels(sampled.labels)
+    if (!document.hidden) showFrames()
+  },
+  event(event) {
+    events.add(event)
+    refresh()
+  },
+  connected(connected) {
+    trouble.hidden = connected
+    setText(trouble, connected ? '' : 'This worker cannot be reached; trying again. What is shown is how it was.')
+  },
+})
