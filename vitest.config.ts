@@ -5,8 +5,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/chaos/**', 'test/bench/**'],
     globalSetup: ['test/fixtures/global-setup.ts', 'test/fixtures/chromium.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Far beyond what any test takes: on a busy machine one that is slow is still right.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
     // One broker and two cores serve every file: more workers than this only makes them wait for one another.
     maxWorkers: 2,
     coverage: {

@@ -86,7 +86,7 @@ test('no file waits for itself to be loaded', () => {
 })
 
 test('only the main program reads the environment and the arguments of the process', () => {
-  const taken = /\bprocess\s*(\.\s*(env|argv)\b|\[)|\}\s*=\s*process\b|['"](node:)?process['"]/
+  const taken = /\bprocess\s*(\.\s*(env|argv)\b|\[)|\}\s*=\s*process\s*$|['"](node:)?process['"]/m
   expect(files.filter((file) => taken.test(readFileSync(file, 'utf8')))).toEqual(['pipeline/cli/main.ts'])
 })
 
