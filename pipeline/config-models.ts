@@ -4,6 +4,10 @@ import { z } from 'zod'
 const count = z.number().int().positive()
 const milliseconds = z.number().int().nonnegative()
 
+const publicKeys = z
+  .array(z.union([z.string().min(1), z.strictObject({ name: z.string().min(1), publicKeyPem: z.string().min(1) })]))
+  .default([])
+
 export const bundles = z
   .strictObject({
     directory: z.string().default('models/bundles').describe('the local store'),
@@ -13,10 +17,17 @@ export const bundles = z
     collectAfterMs: milliseconds
       .default(7 * 24 * 3_600_000)
       .describe('a pushed or uploaded bundle that nothing on this machine has used for so long is removed'),
-    trustedKeys: z
-      .array(z.union([z.string().min(1), z.strictObject({ name: z.string().min(1), publicKeyPem: z.string().min(1) })]))
-      .default([])
-      .describe('public keys, PEM files or name and PEM: only bundles that one of them signed are used'),
+    trustedKeys: publicKeys.describe(
+      'public keys, PEM files or name and PEM: only bundles that one of them signed are used',
+    ),
+  })
+  .prefault({})
+
+export const control = z
+  .strictObject({
+    trustedKeys: publicKeys.describe(
+      'public keys, PEM files or name and PEM: only commands that one of them signed are carried out',
+    ),
   })
   .prefault({})
 

@@ -7,7 +7,9 @@ import type { Config } from './config.js'
 import { describeTopics } from './kafka/admin.js'
 import { createKafka } from './kafka/client.js'
 import { kafkaOptionsOf } from './kafka-options.js'
+import type { TrustedKey } from './model/keys.js'
 import { registryOptionsOf } from './registry-options.js'
+import { trustedKeysOf } from './trusted-keys.js'
 import type { WorkerScope } from './worker-scope.js'
 
 export interface WorkerClients {
@@ -18,10 +20,13 @@ export interface WorkerClients {
   /** prepared */
   readonly codec: MessageCodec
   readonly predictionSchemaId: number
+  /** whose commands are carried out; everybody's where there are none */
+  readonly commandKeys: readonly TrustedKey[]
 }
 
 /** Waits for the registry. Throws what waiting cannot mend. */
 export async function openClients({ id, config, log, onState, ending, onClose }: WorkerScope): Promise<WorkerClients> {
+  const commandKeys = await trustedKeysOf(config.control)
   const kafkaOptions = {
     ...(await kafkaOptionsOf(config)),
     clientId: id,
@@ -41,7 +46,7 @@ export async function openClients({ id, config, log, onState, ending, onClose }:
   })
   const codec = createMessageCodec(registry)
   const { predictionSchemaId } = await codec.prepare(config.topics)
-  return { kafka, memberKafka: createKafka(kafkaOptions), registry, codec, predictionSchemaId }
+  return { kafka, memberKafka: createKafka(kafkaOptions), registry, codec, predictionSchemaId, commandKeys }
 }
 
 /** Predictions go to the partition number of their input: with fewer partitions there is no place for some of them. */

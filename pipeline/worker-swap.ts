@@ -1,5 +1,5 @@
 /** The swap of a worker: its logs on Kafka, and the models that come from its store, verified. */
-import { MillraceError } from '../stages/errors.js'
+import { createCommandDecoder } from './command-decoder.js'
 import { createKafkaLog, createWritableKafkaLog } from './deployment-logs.js'
 import type { EventLog } from './event-log.js'
 import { partitionEdges } from './kafka/log.js'
@@ -15,7 +15,7 @@ import type { WorkerStore } from './worker-store.js'
 /** Not started yet. `onThreadDeath` is told of every inference thread that dies. */
 export function openSwap(
   { id, config, log, onState, ending, onClose }: WorkerScope,
-  { kafka, registry, codec }: WorkerClients,
+  { kafka, registry, codec, commandKeys }: WorkerClients,
   { store, loadable, trustedKeys }: WorkerStore,
   events: EventLog,
   onThreadDeath: () => void,
@@ -38,10 +38,7 @@ export function openSwap(
       ...logOptions,
       topic: config.topics.control,
       onState: onState('control'),
-      decode: ({ value }) => {
-        if (!value) throw new MillraceError('command-invalid', 'it has no value')
-        return codec.decodeCommand(value)
-      },
+      decode: createCommandDecoder(codec, config.deployment, commandKeys),
     }),
     fences: fenceLog,
     loader: createModelLoader({

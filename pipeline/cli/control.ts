@@ -31,7 +31,8 @@ export const newCommand = (
   ...given,
 })
 
-const issuer = (): string => {
+/** This person on this machine. */
+export const issuer = (): string => {
   try {
     return `${userInfo().username}@${hostname()}`
   } catch {

@@ -4,11 +4,13 @@ import { MillraceError } from '../../stages/errors.js'
 import type { SourceRecord } from '../../stages/ports.js'
 import { createMessageCodec } from '../avro/message-codec.js'
 import type { SchemaRegistry } from '../avro/registry.js'
+import { createCommandDecoder } from '../command-decoder.js'
 import type { Config } from '../config.js'
 import { type GroupStatus, groupStatus } from '../kafka/group-status.js'
 import { type ReadTopicOptions, readTopic } from '../kafka/topic-reader.js'
 import type { Fence, ModelEvent } from '../messages.js'
 import { createControlFold } from '../swap/control-fold.js'
+import { trustedKeysOf } from '../trusted-keys.js'
 
 export interface ModelInUse {
   readonly generation: number
@@ -67,16 +69,14 @@ export const deploymentStatus = async (
 ): Promise<DeploymentStatus> => {
   const { topics } = config
   const codec = createMessageCodec(registry)
+  const keys = await trustedKeysOf(config.control)
+  const decodeCommand = createCommandDecoder(codec, config.deployment, keys)
   const read = <T>(topic: string, from: ReadTopicOptions['from'], decode: (record: SourceRecord) => Promise<T>) =>
     readAll(kafka, topic, from, decode, signal)
   const [group, fences, commands, events] = await Promise.all([
     groupStatus(kafka, config.kafka.groupId, topics.input),
     read(topics.fences, 'beginning', async ({ value }) => value && (await codec.decodeFence(value))),
-    read(topics.control, 'beginning', async ({ value, offset, timestamp }) => ({
-      offset,
-      timestamp,
-      command: await codec.decodeCommand(value!),
-    })),
+    read(topics.control, 'beginning', async (record) => ({ ...record, command: await decodeCommand(record) })),
     read(topics.events, { last: eventsLookedAt }, ({ value }) => codec.decodeEvent(value!)),
   ])
   const newest = newestFences(

@@ -15,7 +15,7 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   produce: async () => (await import('./commands/produce.js')).addProduce,
   consume: async () => (await import('./commands/consume.js')).addConsume,
   switch: async () => (await import('./commands/switch.js')).addSwitch,
-  rollback: async () => (await import('./commands/switch.js')).addRollback,
+  rollback: async () => (await import('./commands/rollback.js')).addRollback,
   status: async () => (await import('./commands/status.js')).addStatus,
   verify: async () => (await import('./commands/verify.js')).addVerify,
   'dead-letter': async () => (await import('./commands/dead-letter.js')).addDeadLetter,

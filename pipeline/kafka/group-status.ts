@@ -26,6 +26,13 @@ export interface GroupStatus {
   readonly partitions: readonly PartitionStatus[]
 }
 
+/** The client ids of who is in the group now. Errors: `broker-unreachable`, `not-authorized`. */
+export const groupMembers = (kafka: Kafka, groupId: string): Promise<string[]> =>
+  withAdmin(kafka, async (admin) => {
+    const { groups } = await admin.describeGroups([groupId])
+    return (groups[0]?.members ?? []).map(({ clientId }) => clientId)
+  })
+
 /** Who reads `topic` in the group and how far. Errors: `topic-missing`, `broker-unreachable`, `not-authorized`. */
 export const groupStatus = (kafka: Kafka, groupId: string, topic: string): Promise<GroupStatus> =>
   withAdmin(kafka, async (admin) => {

@@ -70,6 +70,11 @@ export function createControlFold(initial: string | undefined): ControlFold {
 
   const current = () => plans[plans.length - 1]
   const refused = (code: ErrorCode, reason: string): Outcome => ({ kind: 'refused', code, reason })
+  /** What another worker may carry out, whose configuration names a model: the number is used up here too. */
+  const refusedWithGap = (code: ErrorCode, reason: string): Outcome => {
+    number++
+    return refused(code, reason)
+  }
   const begin = (action: ModelCommand['action'], make: (number: number) => GenerationPlan): Outcome => {
     const plan = make(++number)
     plans.push(plan)
@@ -106,7 +111,7 @@ export function createControlFold(initial: string | undefined): ControlFold {
           return { kind: 'abort', prepared: held }
         }
         const now = current()
-        if (!now || now.mode === 'ALL') return refused('nothing-prepared', model ?? 'ABORT')
+        if (!now || now.mode === 'ALL') return refusedWithGap('nothing-prepared', model ?? 'ABORT')
         return begin(action, (n) => whole(n, now.model, now.digest, id))
       }
       case 'ROLLBACK': {
@@ -114,14 +119,14 @@ export function createControlFold(initial: string | undefined): ControlFold {
         if (model) return begin(action, (n) => whole(n, model, digest, id))
         if (now && now.mode !== 'ALL') return begin(action, (n) => whole(n, now.model, now.digest, id))
         const before = plans.findLast((plan) => now && (plan.model !== now.model || plan.digest !== now.digest))
-        if (!before) return refused('nothing-to-roll-back', 'the deployment has had one model only')
+        if (!before) return refusedWithGap('nothing-to-roll-back', 'the deployment has had one model only')
         return begin(action, (n) => whole(n, before.model, before.digest, id))
       }
       case 'CANARY':
       case 'SHADOW': {
         const now = current()
         if (!model) return refused('command-invalid', `${action} needs a model, name@version`)
-        if (!now) return refused('command-invalid', `${action} needs an active model; SWITCH to one first`)
+        if (!now) return refusedWithGap('command-invalid', `${action} needs an active model; SWITCH to one first`)
         const percent = action === 'CANARY' ? command.percent : null
         if (action === 'CANARY' && !(percent !== null && percent >= 1 && percent <= 99))
           return refused('command-invalid', `CANARY needs a percent from 1 to 99, not ${command.percent}`)
@@ -153,7 +158,9 @@ export function createControlFold(initial: string | undefined): ControlFold {
   }
 
   return {
-    apply({ command, timestamp }) {
+    apply({ offset, timestamp, command: said }) {
+      // Typed by a person: its place in the log is as good a name.
+      const command = said.id === '' ? { ...said, id: `offset-${offset}` } : said
       const reason = ignoredBecause(command)
       return reason === undefined ? carryOut(command, timestamp) : { kind: 'ignored', reason }
     },

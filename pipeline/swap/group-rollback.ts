@@ -46,12 +46,14 @@ export async function rollBackGroup(options: GroupRollbackOptions): Promise<Grou
     const table = createFenceTable()
     for (const { key, fence } of options.fences) fence ? table.apply(fence) : table.forget(key)
     const target = previousOf(group, table)
+    if (!target && options.timeoutMs > 0)
+      throw new MillraceError('nothing-to-roll-back', 'the logs do not say what was scored with before')
     const { id, outcome } = await group.say({
       action: 'ROLLBACK',
       model: target?.model ?? null,
       digest: target?.digest ?? null,
     })
-    if (outcome?.kind === 'refused') throw new MillraceError(outcome.code, outcome.reason)
+    if (target && outcome?.kind === 'refused') throw new MillraceError(outcome.code, outcome.reason)
     generation = outcome?.kind === 'generation' ? outcome.plan.number : null
     const waits = options.timeoutMs > 0 && generation !== null
     const ok = !waits || (await activated(group, generation!, options.timeoutMs))

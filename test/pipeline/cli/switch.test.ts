@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../../fixtures/stack-programs.js'
 
 const deploymentWithControl = async (): Promise<string> => {
   const deployment = uniqueName('cli-switch')
-  await createTopic(`${deployment}.control`, 1)
+  for (const topic of ['control', 'events', 'fences']) await createTopic(`${deployment}.${topic}`, 1)
   return deployment
 }
 
@@ -34,7 +34,10 @@ test('switch and rollback are commands on the control topic, each with an id and
     deployment,
   ])
   const { code, stdout } = await millrace(['rollback', '--deployment', deployment])
-  expect([code, stdout]).toEqual([0, expect.stringMatching(/^ROLLBACK sent to .*offset 1, command [0-9a-f-]{36}\)\n$/)])
+  expect([code, stdout]).toEqual([
+    0,
+    expect.stringMatching(/^ROLLBACK to the model before sent to .*command [0-9a-f-]{36}\)\n$/),
+  ])
   const [first, second] = await commandsOf(deployment, 2)
   expect(first).toMatchObject({ id: sent.command.id, action: 'SWITCH', model: 'digits@2', signature: null })
   expect(second).toMatchObject({ action: 'ROLLBACK', model: null })

@@ -43,6 +43,25 @@ test('without a configured model the first switch is generation 2 all the same: 
   expect(fold.current).toMatchObject({ number: 2, model: 'm@2' })
 })
 
+test('numbers do not depend on what a worker has configured, whatever can or cannot be carried out', () => {
+  const [one, other] = [foldingFrom('m@1'), foldingFrom(undefined)]
+  for (const { say } of [one, other]) {
+    say({ action: 'CANARY', model: 'm@9', percent: 10 })
+    say({ action: 'ABORT' })
+    say({ action: 'SWITCH', model: 'm@2' })
+    say({ action: 'ROLLBACK' })
+    say({ action: 'SWITCH', model: 'm@3' })
+  }
+  expect(one.fold.current).toMatchObject({ model: 'm@3', number: other.fold.current?.number })
+})
+
+test('a command without an id has its place in the log for a name, so two of them are two', () => {
+  const { say, fold } = folding()
+  say({ action: 'SWITCH', model: 'm@2', id: '' })
+  say({ action: 'SWITCH', model: 'm@3', id: '' })
+  expect(fold.current).toMatchObject({ model: 'm@3', command: 'offset-1' })
+})
+
 test('a repeated id is ignored', () => {
   const { fold, say } = folding()
   say({ action: 'SWITCH', model: 'm@2', id: 'same' })
@@ -100,9 +119,9 @@ test('ROLLBACK returns to the model before, under a new number, and a second one
   const { fold, say } = folding()
   expect(say({ action: 'ROLLBACK' })).toMatchObject({ kind: 'refused', code: 'nothing-to-roll-back' })
   say({ action: 'SWITCH', model: 'm@2' })
-  expect(say({ action: 'ROLLBACK' })).toMatchObject({ plan: { number: 3, model: 'm@1' } })
+  expect(say({ action: 'ROLLBACK' })).toMatchObject({ plan: { number: 4, model: 'm@1' } })
   say({ action: 'ROLLBACK' })
-  expect(fold.current).toMatchObject({ number: 4, model: 'm@2' })
+  expect(fold.current).toMatchObject({ number: 5, model: 'm@2' })
 })
 
 test('what is not a model is refused, whatever the action', () => {
