@@ -126,6 +126,49 @@ test('a worker that joins before COMMIT has to be ready too', async () => {
   expect(said()).toEqual(['PREPARE', 'ABORT'])
 })
 
+test('a worker that dies after COMMIT is not waited for', async () => {
+  const { join, client, members, control } = createGroup()
+  await join('a', both)
+  const { swap } = await join('dying', both)
+  const { append } = control
+  control.append = async (one) => {
+    if (one.action === 'COMMIT') await swap.close()
+    await append(one)
+    if (one.action === 'COMMIT') setTimeout(() => members.delete('dying'), 20)
+  }
+  const result = await switchGroup(client())
+  expect(result).toMatchObject({ ok: true, generation: 2 })
+  expect(result.workers.find(({ id }) => id === 'a')).toMatchObject({ state: 'activated' })
+})
+
+test('a worker that comes after COMMIT scores with it too', async () => {
+  const { join, client, control, members, active } = createGroup()
+  await join('a', both)
+  members.add('b')
+  const { append } = control
+  control.append = async (one) => {
+    await append(one)
+    if (one.action === 'PREPARE') members.delete('b')
+    if (one.action === 'COMMIT') setTimeout(() => void join('b', both), 5)
+  }
+  await switchGroup(client())
+  while (active().length < 2 || active().includes(undefined)) await new Promise((resolve) => setImmediate(resolve))
+  expect(active()).toEqual(['m@2', 'm@2'])
+})
+
+test('what is decided is said to be, where a worker does not say that it scores with it', async () => {
+  const { join, client, control } = createGroup()
+  await join('a', both)
+  const { swap } = await join('stuck', both)
+  const { append } = control
+  control.append = async (one) => {
+    if (one.action === 'COMMIT') await swap.close()
+    await append(one)
+  }
+  const result = await switchGroup(client({ activationTimeoutMs: 50 }))
+  expect(result).toMatchObject({ ok: false, outcome: 'committed', generation: 2, code: 'timed-out' })
+})
+
 test('of two clients at once one wins and the other is told', async () => {
   const { join, client, active } = createGroup()
   await join('a', both)
