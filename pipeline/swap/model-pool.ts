@@ -29,6 +29,7 @@ interface Entry {
 
 export function createModelPool(loader: ModelLoader): ModelPool {
   const entries = new Map<string, Entry>()
+  const loading = new Map<string, Promise<LoadedModel>>()
   const closing = new Set<Promise<void>>()
 
   const close = (model: LoadedModel) => {
@@ -57,21 +58,32 @@ export function createModelPool(loader: ModelLoader): ModelPool {
     return entry && use(entry)
   }
 
+  const load: ModelLoader['load'] = async (...wanted) => {
+    const model = await loader.load(...wanted)
+    if (entries.has(model.digest)) close(model)
+    else entries.set(model.digest, { model, users: 0 })
+    return model
+  }
+
+  const acquire: ModelPool['acquire'] = async (ref, digest, onStage, settled) => {
+    const there = digest === undefined ? undefined : hold(digest)
+    if (there) return there
+    // Several commands that name one bundle at once wait for one load.
+    const key = `${ref} ${digest} ${settled}`
+    const underway = loading.get(key)
+    const loaded = underway ?? load(ref, digest, onStage, settled)
+    if (!underway) {
+      loading.set(key, loaded)
+      const over = () => loading.delete(key)
+      loaded.then(over, over)
+    } else onStage?.('verifying')
+    // Who waited with us may have given it back already.
+    return hold((await loaded).digest) ?? acquire(ref, digest, onStage, settled)
+  }
+
   return {
     hold,
-    async acquire(ref, digest, onStage, settled) {
-      const there = digest === undefined ? undefined : hold(digest)
-      if (there) return there
-      const model = await loader.load(ref, digest, onStage, settled)
-      const meanwhile = entries.get(model.digest)
-      if (meanwhile) {
-        close(model)
-        return use(meanwhile)
-      }
-      const entry = { model, users: 0 }
-      entries.set(model.digest, entry)
-      return use(entry)
-    },
+    acquire,
     get loaded() {
       return [...entries.keys()]
     },

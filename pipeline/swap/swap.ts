@@ -127,6 +127,8 @@ export function createSwap(options: SwapOptions): Swap {
       onState: (one, state, error) => {
         if (state === 'released' || state === 'failed') lives.delete(one)
         else lives.add(one)
+        // What is called off because the worker ends has not failed.
+        if (closed && state === 'failed') return
         onEvent({
           type: state === 'ready' ? 'prepared' : state === 'active' ? 'activated' : state,
           command,

@@ -358,3 +358,11 @@ test('fences of records that retention has taken are forgotten when the partitio
   })
   expect(fences.values.filter(({ fence }) => !fence)).toEqual([{ key: 'd/in/0/1', fence: null }])
 })
+
+test('commands that name one bundle at once load it once', async () => {
+  const { control, start, loader } = setUp()
+  const swap = await start()
+  await Promise.all([1, 2, 3].map(() => control.append(command({ action: 'SWITCH', model: 'm@2' }))))
+  await swap.until(({ type, generation }) => type === 'activated' && generation === 4)
+  expect(loader.loads).toEqual(['m@1', 'm@2'])
+})
