@@ -23,7 +23,7 @@ test('every record gets its prediction while the model is switched twice, and th
   for (const line of [/^digits@1 → digits@2 +1 /m, /^digits@2 → digits@3 +1 /m, /^without a switch +\d/m])
     expect(stdout).toMatch(line)
   for (const model of ['digits@1', 'digits@2', 'digits@3'])
-    expect(stdout).toMatch(new RegExp(`^${model} +\\d+ +\\d+ +[89]\\d\\.\\d %$`, 'm'))
+    expect(stdout).toMatch(new RegExp(`^${model} +[\\d,]+ +[\\d,]+ +([89]\\d\\.\\d|100\\.0) %$`, 'm'))
   expect(stdout).toContain('{"action":"SWITCH","model":"digits@2"}')
 })
 

@@ -53,7 +53,7 @@ export const stream = async (options: StreamOptions): Promise<void> => {
   const switching = switchModels(options, flowing.signal)
   const playing = async () => {
     if (durationMs === undefined) return
-    await pause(durationMs, flowing.signal)
+    await Promise.all([pause(durationMs, flowing.signal), switching])
     await until(() => judge.switches.pending === undefined, lastSwitchMs, flowing.signal)
     stop()
   }
@@ -74,6 +74,9 @@ export const stream = async (options: StreamOptions): Promise<void> => {
       everyMs: switchEveryMs,
       untilMs: durationMs === undefined ? undefined : durationMs - switchEveryMs / 2,
       switchTo: async (model, from) => {
+        // One at a time: on a busy machine a model may take longer to be tried than there is until the next switch.
+        await until(() => judge.switches.pending === undefined, lastSwitchMs, signal)
+        if (signal.aborted) return
         // What anyone could send with kcat.
         const command = JSON.stringify({ action: 'SWITCH', model })
         judge.switches.begin(from, model, performance.now())
