@@ -113,9 +113,9 @@ export const liveSettings = z
   .strictObject({
     batch: z
       .strictObject({
-        maxRecords: z.number().int().positive(),
-        maxBytes: z.number().int().positive(),
-        maxDelayMs: z.number().int().nonnegative(),
+        maxRecords: z.number().int().min(1).max(65_536),
+        maxBytes: z.number().int().min(1),
+        maxDelayMs: z.number().int().min(0).max(60_000),
       })
       .partial(),
     logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),

@@ -97,7 +97,7 @@ const flow = createChart(byId('flow-chart'), {
   lines: [
     { label: 'in', of: (frame) => frame.in, color: '--flow', filled: true },
     { label: 'out', of: (frame) => frame.out, color: '--ink' },
-    { label: 'dead letters', of: (frame) => frame.deadLetters, color: '--bad' },
+    { label: 'dead', of: (frame) => frame.deadLetters, color: '--bad' },
   ],
 })
 const latency = createChart(byId('latency-chart'), {

@@ -91,7 +91,9 @@ export const addProblems = (app: FastifyInstance, { onInternal }: ProblemOptions
     return reply.status(problem.status).type(problemType).serializer(JSON.stringify).send(problem)
   })
 
-  app.setNotFoundHandler((request, reply) => {
+  // Before fastify looks at what comes with the request.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return
     const path = request.url.split('?')[0]!
     const allowed = [...methods.values()].find(({ pattern }) => pattern.test(path))?.allowed
     if (allowed) reply.header('allow', [...allowed].sort().join(', '))

@@ -30,7 +30,10 @@ export const withUpload = async <T>(
       if (cause instanceof MillraceError) throw cause
       throw new MillraceError('request-invalid', `the upload broke off: ${cause.message}`, { cause })
     })
-    return await use(path)
+    return await use(path).catch((error) => {
+      if (!(error instanceof MillraceError)) throw error
+      throw new MillraceError(error.code, error.detail.replaceAll(path, 'the archive'), { cause: error })
+    })
   } finally {
     underWay--
     await rm(folder, { recursive: true, force: true })

@@ -49,6 +49,6 @@ export const createStages = (parent: HTMLElement, note: HTMLElement) => {
       ;(bar.children[i] as HTMLElement).style.flexGrow = String(total === 0 ? 1 : Math.max(0.004, (ms ?? 0) / total))
       setText(values[i]!, ms === undefined ? '–' : duration(ms))
     })
-    setText(note, total === 0 ? 'no batches in the last ten seconds' : `${duration(total)} for a batch, mean of 10 s`)
+    setText(note, total === 0 ? 'no batches lately' : `${duration(total)} a batch`)
   }
 }

@@ -52,7 +52,7 @@ test('settings are changed together or not at all', async () => {
   expect(log.join()).toContain('"url":"/v1/config"')
   for (const [payload, status, code] of [
     [{ batch: { maxRecords: 0 }, logLevel: 'warn' }, 400, 'request-invalid'],
-    [{ batch: { maxRecords: 100_000 }, logLevel: 'warn' }, 422, 'config-invalid'],
+    [{ batch: { maxRecords: 100_000 }, logLevel: 'warn' }, 400, 'request-invalid'],
     [{ batch: { maxRecords: 65_536 }, logLevel: 'warn' }, 422, 'config-invalid'],
     [{ credits: { records: 1 } }, 400, 'request-invalid'],
     [{ logLevel: 7 }, 400, 'request-invalid'],
@@ -95,6 +95,7 @@ test('what is no bundle is refused with its reason, and so is one in a deploymen
   const { app } = await serveUnderTest()
   const nonsense = await app.inject(upload(Buffer.from('nonsense')))
   expect([nonsense.statusCode, nonsense.json().code]).toEqual([422, 'bundle-invalid'])
+  expect(nonsense.json().detail).toMatch(/^the archive: /)
   const fixed = await serveUnderTest({ token }, { bundles: { mutable: false } })
   const refused = await fixed.app.inject(upload(await readFile('models/bundles/digits@2.tar.gz')))
   expect([refused.statusCode, refused.json().code]).toEqual([403, 'store-immutable'])
