@@ -15,9 +15,9 @@ const palette: Readonly<Record<string, string>> = {
   36: '#56d4dd',
 }
 
-/** What the view shows, in the colours of a terminal. */
+/** What the view shows, in the colours of a terminal; without the page, whose address would lead nowhere. */
 export const picture = (snapshot: Snapshot): string =>
-  frameToSvg(view(snapshot, { colors: pc.createColors(true), columns, rows }))
+  frameToSvg(view({ ...snapshot, page: undefined }, { colors: pc.createColors(true), columns, rows }))
 
 /** Lines with ANSI colours as an SVG document. */
 export const frameToSvg = (lines: readonly string[]): string => {

@@ -11,7 +11,7 @@ import { sparkBar } from './sparkline.js'
 export interface Snapshot {
   readonly elapsedMs: number
   readonly deployment: string
-  /** address of the page that a worker serves */
+  /** address of the page that a worker serves, with what it takes to change something there */
   readonly page?: string
   readonly workers: readonly { readonly id: string; readonly residentBytes?: number }[]
   /** in the order in which they take turns; the colour of a model comes from its place */
@@ -52,7 +52,7 @@ export const view = (state: Snapshot, { colors, columns, rows }: ViewOptions): s
   const events = state.events.slice(-Math.max(1, Math.min(mostEvents, rows - linesAboveEvents - 1)))
   return [
     title(state, colors),
-    '',
+    state.page === undefined ? '' : name('page') + colors.underline(state.page),
     name('model') + model(state, colors),
     name('rate') + rate(state, colors, columns),
     name('latency') + latency(state, colors),
@@ -72,12 +72,11 @@ const within = (line: string, columns: number): string => {
   return plain.length <= columns ? line : `${plain.slice(0, columns - 1)}…`
 }
 
-const title = ({ deployment, page, elapsedMs }: Snapshot, colors: Colors): string =>
+const title = ({ deployment, elapsedMs }: Snapshot, colors: Colors): string =>
   [
     colors.bold('millrace demo'),
     colors.dim(`deployment ${deployment}`),
     `${seconds(elapsedMs)} s`,
-    ...(page === undefined ? [] : [colors.underline(page)]),
     colors.dim('Ctrl-C ends'),
   ].join('   ')
 

@@ -94,7 +94,7 @@ test('before the first prediction there is something to see already', () => {
     page: 'http://127.0.0.1:8080/',
   }
   const lines = shown(early)
-  expect(lines[0]).toContain('http://127.0.0.1:8080/')
+  expect(lines[1]).toBe('page      http://127.0.0.1:8080/')
   expect(lines).toContain('model     waiting for the first prediction')
   expect(lines).toContain('latency   —')
 })
