@@ -19,7 +19,10 @@ const everyMs = 10
 /** sent and not acknowledged: while the broker is away it waits */
 const mostOut = 20_000
 
-export async function startGenerator(world: World, recordsPerSecond: number): Promise<Generator> {
+export async function startGenerator(
+  world: Pick<World, 'registry' | 'topics' | 'kafka' | 'partitions'>,
+  recordsPerSecond: number,
+): Promise<Generator> {
   const schema = JSON.parse(readFileSync('models/data/digits.avsc', 'utf8'))
   const scans = readFileSync('models/data/digits.jsonl', 'utf8').trim().split('\n')
   const encoder = createRecordEncoder(schema)
