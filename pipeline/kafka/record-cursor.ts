@@ -11,6 +11,10 @@ const View: new (memory: ArrayBufferLike, offset: number, length: number) => Buf
   Buffer as unknown as { [Symbol.species]: new (memory: ArrayBufferLike, offset: number, length: number) => Buffer }
 )[Symbol.species]
 
+/** A producer may write any 64 bits for a time; what is no exact number comes out as the last that is. */
+const withinReason = (time: number): number =>
+  Math.max(-Number.MAX_SAFE_INTEGER, Math.min(time, Number.MAX_SAFE_INTEGER))
+
 export class RecordCursor {
   private at = 0
 
@@ -31,7 +35,7 @@ export class RecordCursor {
     const headers = headerCount > 0 ? this.headers(headerCount) : undefined
     if (this.at !== end)
       throw new BrokenRecords(`a record of ${length} bytes that ends after ${this.at - end + length}`)
-    return { offset, timestamp: appendTime ?? time, key, value, headers }
+    return { offset, timestamp: withinReason(appendTime ?? time), key, value, headers }
   }
 
   private varint(): number {

@@ -160,6 +160,19 @@ test('headers keep their names, whatever JavaScript has of that name, and a null
   )
 })
 
+test('a timestamp from the end of time is read as a number, and can be written again', async () => {
+  const sent: Deed = { does: 'send', codec: 0, appendTime: false, records: [marker('commit')] }
+  const log = await write([sent])
+  for (const time of [2n ** 63n - 1n, -(2n ** 63n)]) {
+    log.bytes.writeBigInt64BE(time, batch.baseTimestamp)
+    seal(log.bytes)
+    const [record] = await read(log, 0, 1)
+    expect(record!.timestamp).toBe(time > 0 ? Number.MAX_SAFE_INTEGER : -Number.MAX_SAFE_INTEGER)
+    const again: Deed = { ...sent, records: [record!, marker('commit')] }
+    expect((await read(await write([again]), 0, 2))[0]!.timestamp).toBe(record!.timestamp)
+  }
+})
+
 const asBytes = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(asBytes)
   return value === null ? null : Buffer.from(String(value)).toJSON()
