@@ -51,6 +51,7 @@ export const startDemoWorker = async (options: WorkerOptions): Promise<DemoWorke
     ['--bundles', packageFile('models/bundles')],
     ['--id', id],
     ['--set', 'echo=id,label'],
+    ['--set', 'http.truth=label'],
     ['--set', `http.port=${port}`],
     ['--set', 'http.truth=label'],
   ].flat()

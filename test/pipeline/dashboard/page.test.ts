@@ -127,7 +127,7 @@ test('it can be used with the keyboard alone, and at 380 pixels nothing is cut o
   expect(complaints).toEqual([])
 })
 
-test.runIf(pictures)('its picture', { timeout: 180_000 }, async () => {
+const takePicture = async (folder: string) => {
   const { url, deployment } = await scene()
   const { page } = await openPage(browser, `${url}/#token=${token}`, { colorScheme: 'light', reducedMotion: 'reduce' })
   const until = (ms: number) => page.waitForTimeout(ms)
@@ -141,7 +141,7 @@ test.runIf(pictures)('its picture', { timeout: 180_000 }, async () => {
   await until(5_000)
   await deployment.command({ action: 'SWITCH', model: 'digits@2' })
   await until(10_000)
-  const shoot = (name: string, fullPage = true) => page.screenshot({ path: join(pictures!, `${name}.png`), fullPage })
+  const shoot = (name: string, fullPage = true) => page.screenshot({ path: join(folder, `${name}.png`), fullPage })
   await shoot('light')
   await page.emulateMedia({ colorScheme: 'dark' })
   await until(1_200)
@@ -158,5 +158,7 @@ test.runIf(pictures)('its picture', { timeout: 180_000 }, async () => {
   await page.setViewportSize({ width: 1280, height: 900 })
   await page.getByRole('button', { name: 'Try digits@1' }).click()
   await page.locator('.verdict').waitFor()
-  await page.screenshot({ path: join(pictures!, 'gates.png') })
-})
+  await page.screenshot({ path: join(folder, 'gates.png') })
+}
+
+if (pictures) test('its picture', { timeout: 180_000 }, () => takePicture(pictures))
