@@ -63,4 +63,22 @@ export const verification = z
   })
   .prefault({})
 
+export const guardrails = z
+  .strictObject({
+    windowMs: count.default(60_000).describe('for so long after a switch the new model is watched'),
+    minRecords: count.default(200).describe('nothing is concluded from fewer records'),
+    maxErrorRate: z.number().min(0).max(1).optional().describe('share of records that the model may fail on'),
+    maxLatencyMs: z.number().positive().optional().describe('p99 of what scoring a batch may take'),
+    maxDisagreement: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe('share of records on which a shadow may say something else'),
+  })
+  .optional()
+  .describe('a new model that passes a limit is rolled back, in the whole group; not watched by default')
+
+export type GuardrailSettings = Readonly<NonNullable<z.output<typeof guardrails>>>
+
 export type VerificationSettings = Readonly<z.output<typeof verification>>

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { MillraceError } from '../stages/errors.js'
 import { http, httpRules } from './config-http.js'
-import { bundles, control, verification } from './config-models.js'
+import { bundles, control, guardrails, verification } from './config-models.js'
 
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,120}$/, 'letters, digits, dot, dash and underscore only')
 const reference = z.string().regex(/^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$/, 'must be name@version')
@@ -87,6 +87,7 @@ const schema = z
     bundles,
     verification,
     control,
+    guardrails,
     kafka,
     batch,
     credits: z

@@ -36,7 +36,7 @@ export interface PipeParts {
   /** `publish` at least once, or `transact` exactly once */
   readonly output: { readonly publisher: Publisher } | { readonly transactor: Transactor }
   readonly observer: PipeObserver
-  readonly shadows: ShadowReport
+  readonly shadows: Pick<ShadowReport, 'onCompared' | 'onSkipped'>
 }
 
 /** So many records may wait for a commit: at full speed about as many as come in an interval. */

@@ -13,6 +13,7 @@ import type { ShadowStats } from './shadow-report.js'
 import type { SwapStatus } from './swap/swap.js'
 import { openClients } from './worker-clients.js'
 import { openEvents } from './worker-events.js'
+import { openGuardrails } from './worker-guardrails.js'
 import { openPipe } from './worker-pipe.js'
 import type { WorkerScope } from './worker-scope.js'
 import { collectUnused, openWorkerStore } from './worker-store.js'
@@ -113,8 +114,9 @@ export function startWorker(options: WorkerOptions): Worker {
     const swap = openSwap(scope, clients, store, eventLog, () => threadDeaths++)
     modelStatus = () => swap.status
     collectUnused(scope, store, eventLog, () => swap.inUse)
-    const seen = observer ? observers([stats.observer, observer]) : stats.observer
-    const { source, pipe, shadows } = await openPipe(scope, clients, swap, seen)
+    const guardrails = openGuardrails(scope, clients, swap, eventLog)
+    const watching = [stats.observer, observer, guardrails?.observer].filter((one) => one !== undefined)
+    const { source, pipe, shadows } = await openPipe(scope, clients, swap, observers(watching), guardrails)
     if (stopping.signal.aborted) return
 
     shadowStats = () => shadows.stats

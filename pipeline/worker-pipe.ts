@@ -4,6 +4,7 @@ import type { Observable } from 'rxjs'
 import type { Assignment, Encoded, Source, TopicPartition } from '../stages/ports.js'
 import { createPredictionEncoder } from './avro/prediction-encoder.js'
 import { createRecordDecoder } from './avro/record-decoder.js'
+import type { Guardrails } from './guardrails.js'
 import { createPublisher } from './kafka/publisher.js'
 import { createKafkaSource } from './kafka/source.js'
 import { createTransactionalPublisher } from './kafka/transactional-publisher.js'
@@ -26,6 +27,7 @@ export async function openPipe(
   { kafka, memberKafka, registry, codec, predictionSchemaId }: WorkerClients,
   swap: Swap,
   observer: PipeObserver,
+  guardrails: Guardrails | undefined,
 ): Promise<WorkerPipe> {
   const { topics } = config
   const output = openOutput({ config, onState, onClose }, kafka)
@@ -47,7 +49,7 @@ export async function openPipe(
     onState: onState('source'),
   })
   const pipe = createPipe({
-    shadows,
+    shadows: guardrails ? alsoSeenBy(guardrails, shadows) : shadows,
     config: () => live.current,
     swap,
     decoder: createRecordDecoder({ registry, echo: config.echo }),
@@ -57,6 +59,14 @@ export async function openPipe(
   })
   return { source, pipe, shadows }
 }
+
+const alsoSeenBy = (guardrails: Guardrails, shadows: ShadowReport): Pick<ShadowReport, 'onCompared' | 'onSkipped'> => ({
+  onSkipped: shadows.onSkipped,
+  onCompared(comparison) {
+    shadows.onCompared(comparison)
+    guardrails.onCompared(comparison)
+  },
+})
 
 interface Output {
   readonly stage: PipeParts['output']

@@ -8,7 +8,7 @@ export function startStopwatch(): () => number {
   const began = performance.now()
   const usedBefore = process.cpuUsage()
   return () => {
-    const { user, system } = process.cpuUsage(usedBefore)
-    return Math.min(performance.now() - began, (user + system) / 1000)
+    const used = process.cpuUsage(usedBefore)
+    return Math.min(performance.now() - began, (used.user + used.system) / 1000)
   }
 }

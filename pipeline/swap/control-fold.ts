@@ -59,6 +59,15 @@ const historyLength = 64
 /** Ids are remembered for this many commands: a repeat comes soon or never. */
 const rememberedIds = 100_000
 
+/** The id of the rollback that the guardrails of every worker ask for: one, however many notice. */
+export const guardrailId = (deployment: string, generation: number): string => `guardrail-${deployment}-${generation}`
+
+/** The generation that a rollback of the guardrails is about. */
+export const guardedGeneration = (id: string | null): number | undefined => {
+  const [, generation] = /^guardrail-.+-(\d+)$/.exec(id ?? '') ?? []
+  return generation === undefined ? undefined : Number(generation)
+}
+
 /** `initial`: what scores until the first command, generation 1; without it the first command makes generation 2 all the same. */
 export function createControlFold(initial: string | undefined): ControlFold {
   const plans: GenerationPlan[] = []
@@ -147,6 +156,8 @@ export function createControlFold(initial: string | undefined): ControlFold {
 
   const ignoredBecause = ({ id, issuer, sequence }: ModelCommand): string | undefined => {
     if (ids.has(id)) return `command ${id} was carried out before`
+    const guarded = guardedGeneration(id)
+    if (guarded !== undefined && guarded !== current()?.number) return `generation ${guarded} is over already`
     const last = sequences.get(issuer)
     // 0 is what a command without a sequence has: JSON typed by a person.
     if (sequence > 0 && last !== undefined && sequence <= last)

@@ -9,6 +9,7 @@ import { createAssignmentChoice } from './assignment-choice.js'
 import {
   createControlFold,
   type GenerationPlan,
+  guardedGeneration,
   type Outcome,
   type Prepared,
   preparedExpiresMs,
@@ -82,6 +83,8 @@ export interface Swap extends FenceGate {
   readonly status: SwapStatus
   /** what scores where no fence says otherwise */
   readonly active: Generation | undefined
+  /** what the active generation took the place of, or is tried beside; undefined where nothing is known that is better */
+  readonly wayBack: { readonly model: string; readonly digest: string } | undefined
   /** digests and name@version of bundles that score, may come to score again, or scored what may be read again */
   readonly inUse: ReadonlySet<string>
   /** Emits when the status may have changed. */
@@ -111,6 +114,7 @@ export function createSwap(options: SwapOptions): Swap {
   /** what the group has agreed on and this worker cannot load: it must not go on with another in the meantime */
   let owed: GenerationPlan | undefined
   let waiting: string | undefined
+  let wayBack: Swap['wayBack']
   let live = false
   let closed = false
 
@@ -202,6 +206,7 @@ export function createSwap(options: SwapOptions): Swap {
       dropped?.release()
     }
     if (owed && owed.number <= plan.number) owed = undefined
+    wayBack = wayBackOf(active, before)
     wait(undefined)
     before?.live.retire()
   }
@@ -321,6 +326,9 @@ export function createSwap(options: SwapOptions): Swap {
     get active() {
       return active?.generation
     },
+    get wayBack() {
+      return wayBack
+    },
     get inUse() {
       const named = [
         ...fold.plans.slice(-recentPlans),
@@ -368,6 +376,14 @@ const wantedBy = (plan: Named, settled: boolean, fence?: Fence): Wanted => {
   if (mode === 'ALL' || candidate === null) return whole
   const digest = fence?.candidateDigest ?? plan.candidateDigest
   return { ...whole, candidate: { mode, model: candidate, digest, percent: plan.percent } }
+}
+
+/** What guardrails have brought back is not left again. */
+const wayBackOf = ({ plan, generation }: ActiveGeneration, before: ActiveGeneration | undefined): Swap['wayBack'] => {
+  const better = plan.mode === 'ALL' ? before?.generation : generation
+  const same = plan.mode === 'ALL' && better?.digest === generation.digest
+  if (!better || same || guardedGeneration(plan.command) !== undefined) return undefined
+  return { model: better.model, digest: better.digest }
 }
 
 /** A rollback goes back to one of these. */

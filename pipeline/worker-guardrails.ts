@@ -1,0 +1,46 @@
+/** The guardrails of a worker: what passes a limit is rolled back, by one command however many workers notice. */
+import { createBackoff } from './backoff.js'
+import type { EventLog } from './event-log.js'
+import { createGuardrails, type Guardrails } from './guardrails.js'
+import { createLogWriter } from './kafka/log-writer.js'
+import type { ModelCommand } from './messages.js'
+import { guardrailId } from './swap/control-fold.js'
+import type { Swap } from './swap/swap.js'
+import type { WorkerClients } from './worker-clients.js'
+import type { WorkerScope } from './worker-scope.js'
+
+/** Undefined where none are configured. */
+export function openGuardrails(
+  { id, config, ending, onClose, log }: WorkerScope,
+  { kafka, codec }: WorkerClients,
+  swap: Swap,
+  events: EventLog,
+): Guardrails | undefined {
+  const { guardrails: settings, deployment, topics } = config
+  if (!settings) return undefined
+  const writer = createLogWriter(kafka, topics.control)
+  onClose(() => writer.close())
+
+  const send = async (command: ModelCommand) => {
+    for (const backoff = createBackoff(); !ending.aborted; await backoff.wait(ending))
+      try {
+        await writer.append(deployment, codec.encodeCommand(command))
+        return
+      } catch (error) {
+        log.warn({ err: error }, 'the rollback of the guardrails waits for the broker')
+      }
+  }
+
+  return createGuardrails({
+    settings,
+    watched: () => (swap.wayBack ? swap.active : undefined),
+    onTripped({ number, model, digest }, reason) {
+      const back = swap.wayBack
+      if (!back || swap.active?.number !== number) return
+      const command = guardrailId(deployment, number)
+      events.emit({ type: 'rolled-back', code: 'guardrail', command, model, digest, generation: number, reason })
+      const about = { percent: null, issuedAt: Date.now(), issuer: `guardrail@${id}`, sequence: 0, signature: null }
+      void send({ id: command, action: 'ROLLBACK', ...back, ...about })
+    },
+  })
+}

@@ -1,0 +1,62 @@
+import { copyFile, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { ModelEvent } from '../../pipeline/messages.js'
+import { createDeployment, type Deployment } from '../fixtures/deployment.js'
+import { paleScan, squeamish, storeDigitModel, stubborn } from '../fixtures/digit-models.js'
+import { temporaryDirectory } from '../fixtures/stack-programs.js'
+
+/** A good model and two bad ones: one that fails on half of the scans, and one that says '7' of each. */
+const storeWithBadModels = async (): Promise<string> => {
+  const directory = join(await temporaryDirectory(), 'store')
+  await mkdir(directory)
+  await copyFile('models/bundles/digits@1.tar.gz', join(directory, 'digits@1.tar.gz'))
+  await storeDigitModel(directory, 'squeamish', { graph: squeamish, golden: paleScan })
+  await storeDigitModel(directory, 'stubborn', { graph: stubborn })
+  return directory
+}
+
+const limits = { minRecords: 60, maxErrorRate: 0.2, maxDisagreement: 0.5 }
+
+const until = async ({ events }: Deployment, is: (event: ModelEvent) => boolean, count = 1): Promise<ModelEvent[]> => {
+  await events.until((all) => all.filter(is).length >= count)
+  return events.items.filter(is)
+}
+
+test('a model that fails on half of the records is rolled back by itself, by all workers and once', async () => {
+  const deployment = await createDeployment({ partitions: 2 })
+  const settings = { bundles: { directory: await storeWithBadModels() }, guardrails: limits }
+  const workers = [await deployment.worker(settings), await deployment.worker(settings)]
+  const stream = deployment.stream(25, 10)
+  await deployment.command({ action: 'SWITCH', model: 'digits@squeamish' })
+  const isBack = ({ type, generation }: ModelEvent) => type === 'activated' && generation === 3
+  await until(deployment, isBack, 2)
+  const before = deployment.predictions.items.length
+  await deployment.predictions.until((all) => all.length > before + 400)
+  await stream.end()
+  await deployment.answered()
+
+  for (const { status } of workers) expect(status.model.active).toMatchObject({ model: 'digits@1', generation: 3 })
+  const [tripped] = await until(deployment, ({ code }) => code === 'guardrail')
+  expect(tripped).toMatchObject({ type: 'rolled-back', model: 'digits@squeamish', generation: 2 })
+  expect(tripped!.command).toBe(`guardrail-${deployment.name}-2`)
+  expect(tripped!.reason).toMatch(/^it fails on \d\d(\.\d)? % of \d+ records, 20 % allowed$/)
+  expect(deployment.account()).toEqual({ missing: [], repeated: [] })
+  const last = (partition: number) => deployment.predictions.items.findLast((one) => one.partition === partition)
+  for (const partition of [0, 1]) expect(last(partition)).toMatchObject({ model: 'digits@1', generation: 3 })
+})
+
+test('a shadow that says something else too often is ended, and the model beside it scores on', async () => {
+  const deployment = await createDeployment({ partitions: 1 })
+  const settings = { bundles: { directory: await storeWithBadModels() }, guardrails: limits }
+  const worker = await deployment.worker(settings)
+  const stream = deployment.stream(25, 10)
+  await deployment.command({ action: 'SHADOW', model: 'digits@stubborn' })
+  await until(deployment, ({ type, generation }) => type === 'activated' && generation === 3)
+  await stream.end()
+  await deployment.answered()
+  const [tripped] = await until(deployment, ({ code }) => code === 'guardrail')
+  expect(tripped!.reason).toMatch(/^the shadow says something else of \d\d(\.\d)? % of \d+ records, 50 % allowed$/)
+  expect(worker.status.model.active).toMatchObject({ model: 'digits@1', generation: 3 })
+  expect(new Set(deployment.predictions.items.map(({ model }) => model))).toEqual(new Set(['digits@1']))
+})
