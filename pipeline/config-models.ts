@@ -75,6 +75,11 @@ export const guardrails = z
       .max(1)
       .optional()
       .describe('share of records on which a shadow may say something else'),
+    keyFile: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM of a private key to sign the rollback with, where commands have to be signed'),
   })
   .optional()
   .describe('a new model that passes a limit is rolled back, in the whole group; not watched by default')

@@ -133,6 +133,8 @@ const schema = z
         ['drainTimeoutMs'],
         `${c.drainTimeoutMs} is not below kafka.sessionTimeoutMs ${c.kafka.sessionTimeoutMs}: the group would give the worker up`,
       )
+    if (c.guardrails && c.guardrails.keyFile === undefined && c.control.trustedKeys.length > 0)
+      refuse(['guardrails', 'keyFile'], 'is needed: with control.trustedKeys a rollback has to be signed')
     for (const [path, message] of httpRules(c.http, c.echo)) refuse(['http', path], message)
   })
 

@@ -114,7 +114,7 @@ export function startWorker(options: WorkerOptions): Worker {
     const swap = openSwap(scope, clients, store, eventLog, () => threadDeaths++)
     modelStatus = () => swap.status
     collectUnused(scope, store, eventLog, () => swap.inUse)
-    const guardrails = openGuardrails(scope, clients, swap, eventLog)
+    const guardrails = await openGuardrails(scope, clients, swap, eventLog)
     const watching = [stats.observer, observer, guardrails?.observer].filter((one) => one !== undefined)
     const { source, pipe, shadows } = await openPipe(scope, clients, swap, observers(watching), guardrails)
     if (stopping.signal.aborted) return

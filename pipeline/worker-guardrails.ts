@@ -3,28 +3,32 @@ import { createBackoff } from './backoff.js'
 import type { EventLog } from './event-log.js'
 import { createGuardrails, type Guardrails } from './guardrails.js'
 import { createLogWriter } from './kafka/log-writer.js'
+import { readPem } from './kafka-options.js'
 import type { ModelCommand } from './messages.js'
+import { signCommand } from './model/command-signature.js'
 import { guardrailId } from './swap/control-fold.js'
 import type { Swap } from './swap/swap.js'
 import type { WorkerClients } from './worker-clients.js'
 import type { WorkerScope } from './worker-scope.js'
 
-/** Undefined where none are configured. */
-export function openGuardrails(
+/** Undefined where none are configured. Throws `file-unreadable` or `usage` for a key that is none. */
+export async function openGuardrails(
   { id, config, ending, onClose, log }: WorkerScope,
   { kafka, codec }: WorkerClients,
   swap: Swap,
   events: EventLog,
-): Guardrails | undefined {
+): Promise<Guardrails | undefined> {
   const { guardrails: settings, deployment, topics } = config
   if (!settings) return undefined
+  const key = await readPem(settings.keyFile)
+  const signed = (command: ModelCommand) => (key === undefined ? command : signCommand(command, deployment, key))
   const writer = createLogWriter(kafka, topics.control)
   onClose(() => writer.close())
 
   const send = async (command: ModelCommand) => {
     for (const backoff = createBackoff(); !ending.aborted; await backoff.wait(ending))
       try {
-        await writer.append(deployment, codec.encodeCommand(command))
+        await writer.append(deployment, codec.encodeCommand(signed(command)))
         return
       } catch (error) {
         log.warn({ err: error }, 'the rollback of the guardrails waits for the broker')

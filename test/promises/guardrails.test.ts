@@ -1,10 +1,13 @@
-import { copyFile, mkdir } from 'node:fs/promises'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { ModelEvent } from '../../pipeline/messages.js'
+import { signCommand } from '../../pipeline/model/command-signature.js'
+import { generateKeys } from '../../pipeline/model/keys.js'
 import { createDeployment, type Deployment } from '../fixtures/deployment.js'
 import { paleScan, squeamish, storeDigitModel, stubborn } from '../fixtures/digit-models.js'
 import { temporaryDirectory } from '../fixtures/stack-programs.js'
+import { command } from '../fixtures/swap.js'
 
 /** A good model and two bad ones: one that fails on half of the scans, and one that says '7' of each. */
 const storeWithBadModels = async (): Promise<string> => {
@@ -46,12 +49,21 @@ test('a model that fails on half of the records is rolled back by itself, by all
   for (const partition of [0, 1]) expect(last(partition)).toMatchObject({ model: 'digits@1', generation: 3 })
 })
 
-test('a shadow that says something else too often is ended, and the model beside it scores on', async () => {
+test('a shadow that says something else too often is ended, where commands have to be signed too', async () => {
   const deployment = await createDeployment({ partitions: 1 })
-  const settings = { bundles: { directory: await storeWithBadModels() }, guardrails: limits }
-  const worker = await deployment.worker(settings)
+  const directory = await storeWithBadModels()
+  const { privateKeyPem, publicKeyPem } = generateKeys()
+  const keyFile = join(directory, '.guard.key')
+  await writeFile(keyFile, privateKeyPem)
+  const worker = await deployment.worker({
+    bundles: { directory },
+    control: { trustedKeys: [{ name: 'guard', publicKeyPem }] },
+    guardrails: { ...limits, keyFile },
+  })
   const stream = deployment.stream(25, 10)
-  await deployment.command({ action: 'SHADOW', model: 'digits@stubborn' })
+  const shadow = command({ id: 'shadow', action: 'SHADOW', model: 'digits@stubborn' })
+  const { signature, ...said } = signCommand(shadow, deployment.name, privateKeyPem)
+  await deployment.command({ ...said, signature: signature!.toString('base64') })
   await until(deployment, ({ type, generation }) => type === 'activated' && generation === 3)
   await stream.end()
   await deployment.answered()
