@@ -27,9 +27,8 @@ test('every setting says what it is', () => {
   expect(silent.map(({ path }) => path)).toEqual([])
 })
 
-const written = readme.replace(/<!-- begin (\S+) -->[\s\S]*?<!-- end \1 -->/g, '')
 /** Every command that is shown, with its options. */
-const shown = [...written.matchAll(/(?:^|\$ |`)millrace ((?:[a-z][a-z-]* ?)+)([^`\n]*)/gm)].map(([, words, rest]) => ({
+const shown = [...readme.matchAll(/(?:^|\$ |`)millrace ((?:[a-z][a-z-]* ?)+)([^`\n]*)/gm)].map(([, words, rest]) => ({
   words: words!.trim().split(' '),
   options: rest!.replace(/ #.*/, '').match(/--[a-z-]+/g) ?? [],
 }))
