@@ -26,6 +26,10 @@ export const http = z
       .positive()
       .default(512 << 20)
       .describe('a larger archive is refused while it arrives'),
+    samples: z
+      .boolean()
+      .optional()
+      .describe('a few of the records that pass are shown to whoever can look; by default only on this machine alone'),
     truth: z.string().optional().describe('an echoed field with the true label: accuracy is measured against it'),
   })
   .prefault({})
@@ -35,6 +39,10 @@ export type HttpSettings = Readonly<z.output<typeof http>>
 /** Whether only this machine can reach the address. */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+
+/** Whether records are shown: they are the users' own. */
+export const showsSamples = ({ samples, host }: Pick<HttpSettings, 'samples' | 'host'>): boolean =>
+  samples ?? isLoopback(host)
 
 /** What is wrong between the settings, with the path within the section. */
 export function* httpRules({ enabled, host, token, tokenFile, truth }: HttpSettings, echo: readonly string[]) {

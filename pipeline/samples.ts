@@ -39,6 +39,8 @@ export interface DeadLetterSample {
 }
 
 export interface Samples {
+  /** whether records are kept at all */
+  readonly shown: boolean
   readonly observer: PipeObserver
   /** newest first */
   readonly predictions: readonly PredictionSample[]
@@ -51,6 +53,8 @@ export interface Samples {
 export interface SamplesOptions {
   /** an echoed field with the true label */
   readonly truth?: string
+  /** false: no record is kept, only how labels are distributed; true by default */
+  readonly shown?: boolean
   readonly now?: () => number
 }
 
@@ -62,7 +66,7 @@ const mostBytes = 256
 const mostScores = 16
 const mostInputs = 1024
 
-export function createSamples({ truth, now = Date.now }: SamplesOptions = {}): Samples {
+export function createSamples({ truth, shown = true, now = Date.now }: SamplesOptions = {}): Samples {
   const predictions: PredictionSample[] = []
   const deadLetters: DeadLetterSample[] = []
   const mix = createLabelMix(truth, now)
@@ -80,6 +84,7 @@ export function createSamples({ truth, now = Date.now }: SamplesOptions = {}): S
   }
 
   return {
+    shown,
     predictions,
     deadLetters,
     get labels() {
@@ -87,9 +92,10 @@ export function createSamples({ truth, now = Date.now }: SamplesOptions = {}): S
     },
     observer: observing({
       decoded(part) {
-        if (part.rejected.size > 0) keepLetters(part, part.rejected)
+        if (shown && part.rejected.size > 0) keepLetters(part, part.rejected)
       },
       scored(scored) {
+        if (!shown) return
         for (const [row, why] of firstOf(scored.failed, lettersPerBatch)) {
           const at = locate(scored, row)
           if (at) keep(deadLetters, deadLetterSample(at.part, at.index, why, now()))
@@ -97,7 +103,7 @@ export function createSamples({ truth, now = Date.now }: SamplesOptions = {}): S
       },
       published({ batch }: Encoded) {
         mix.add(batch)
-        if (now() - lastAt < betweenMs) return
+        if (!shown || now() - lastAt < betweenMs) return
         const sample = predictionSample(batch, batch.rows - 1, truth)
         if (!sample) return
         lastAt = now()

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { MillraceError } from '../stages/errors.js'
 import { createMessageCodec } from './avro/message-codec.js'
 import { createRegistry } from './avro/registry.js'
+import { showsSamples } from './config-http.js'
 import type { ConfigSource } from './config-load.js'
 import { createControlSender } from './control-sender.js'
 import { createKafkaLog } from './deployment-logs.js'
@@ -46,7 +47,7 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
     return { worker, url: undefined, stop: () => worker.stop() }
   }
   const metrics = createMetrics()
-  const samples = createSamples({ truth: config.http.truth })
+  const samples = createSamples({ truth: config.http.truth, shown: showsSamples(config.http) })
   const flow = createFlowHistory({ stats: () => worker.status.pipe, accuracy: () => samples.labels.accuracy })
   const seen = [metrics.observer, samples.observer, flow.observer, ...(options.observer ? [options.observer] : [])]
   const worker = startWorker({ ...options, live, observer: observers(seen) })

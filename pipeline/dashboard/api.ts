@@ -19,6 +19,8 @@ export interface Sampled {
   readonly labels: LabelMix
   readonly predictions: readonly PredictionSample[]
   readonly deadLetters: readonly DeadLetterSample[]
+  /** false: the worker shows no records */
+  readonly shown: boolean
 }
 
 export interface LiveListener {

@@ -176,6 +176,10 @@ listen({
     predictions.add(history.predictions, 12)
     letters.add(history.deadLetters)
     labels(history.labels)
+    if (!history.shown) {
+      setText(byId('predictions-note'), 'records are not shown here: see http.samples')
+      byId('letters').hidden = true
+    }
     showFrames()
     refresh(0)
   },

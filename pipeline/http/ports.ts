@@ -43,6 +43,7 @@ export interface ServedWorker {
     readonly next: Observable<FlowFrame>
   }
   readonly samples: {
+    readonly shown: boolean
     /** newest first */
     readonly predictions: readonly PredictionSample[]
     readonly deadLetters: readonly DeadLetterSample[]

@@ -65,7 +65,12 @@ export const addStreams = (plain: FastifyInstance, { events, flow, samples }: Se
       streams.open(reply, (send) => {
         const predictions = since(samples.predictions)
         const deadLetters = since(samples.deadLetters)
-        const sampled = () => ({ labels: samples.labels, predictions: predictions(), deadLetters: deadLetters() })
+        const sampled = () => ({
+          labels: samples.labels,
+          predictions: predictions(),
+          deadLetters: deadLetters(),
+          shown: samples.shown,
+        })
         send({ event: 'history', data: { frames: flow.frames, events: events.latest.slice(-100), ...sampled() } })
         const listening = flow.next.subscribe((frame) => send({ event: 'frame', data: { frame, ...sampled() } }))
         listening.add(events.next.subscribe((event) => send({ event: 'event', data: event })))

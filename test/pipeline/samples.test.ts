@@ -71,6 +71,15 @@ test('a record that failed in the model is found behind the ones that were never
   expect(samples.deadLetters.map(({ partition, offset }) => [partition, offset])).toEqual([[1, 8]])
 })
 
+test('where records are not to be shown none is kept', () => {
+  const samples = createSamples({ shown: false })
+  samples.observer.decoded(batchOf([bad(1)]).parts[0]!)
+  samples.observer.scored(scoredOf(batchOf([0]), new Map([[0, { code: 'inference-failed', reason: 'no' }]])))
+  samples.observer.published(encodedOf(batchOf([2, 3])))
+  expect([samples.predictions, samples.deadLetters]).toEqual([[], []])
+  expect(samples.labels.rows).toBe(2)
+})
+
 test('a flood of dead letters costs a handful per batch', () => {
   const samples = samplesAt()
   samples.observer.decoded(batchOf(Array.from({ length: 1_000 }, (_, i) => bad(i))).parts[0]!)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../../pipeline/config.js'
-import { isLoopback } from '../../../pipeline/config-http.js'
+import { isLoopback, showsSamples } from '../../../pipeline/config-http.js'
 import { settingAt } from '../../../pipeline/config-settings.js'
 
 const parse = (http: object, more: object = {}) =>
@@ -40,6 +40,14 @@ test.each([
   ['127.evil.example', false],
 ])('%s is this machine alone: %s', (host, expected) => {
   expect(isLoopback(host)).toBe(expected)
+})
+
+test('records are shown on this machine alone, unless somebody says otherwise', () => {
+  const token = 'a'.repeat(16)
+  expect(showsSamples(parse({}))).toBe(true)
+  expect(showsSamples(parse({ host: '0.0.0.0', token }))).toBe(false)
+  expect(showsSamples(parse({ host: '0.0.0.0', token, samples: true }))).toBe(true)
+  expect(showsSamples(parse({ samples: false }))).toBe(false)
 })
 
 test('it can be set by environment variables', () => {
