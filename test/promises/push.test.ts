@@ -7,6 +7,7 @@ import { writeArchive } from '../../pipeline/model/archive.js'
 import { readBundleFiles } from '../../pipeline/model/bundle.js'
 import { sealFiles } from '../../pipeline/model/pack.js'
 import { pushModel } from '../../pipeline/push-model.js'
+import { millrace, millraceJson } from '../fixtures/cli.js'
 import { createDeployment, type Deployment } from '../fixtures/deployment.js'
 import { digitBundle, stubborn } from '../fixtures/digit-models.js'
 import { testKafka } from '../fixtures/kafka.js'
@@ -118,4 +119,17 @@ test('fifty megabytes come through while records are scored', async () => {
   await deployment.answered()
   expect(pushed.bytes).toBeGreaterThan(40 << 20)
   expect(deployment.account()).toEqual({ missing: [], repeated: [] })
+})
+
+test('a push that waits ends when every worker has the bundle, and tells who does not', async () => {
+  const deployment = await createDeployment({ partitions: 2 })
+  const takes = await deployment.worker(await ownStore())
+  const args = ['models', 'push', bundlePath('digits@2'), '--deployment', deployment.name, '--wait']
+  const { workers } = await millraceJson<{ workers: object[] }>(args)
+  expect(workers).toEqual([{ worker: takes.id, stored: true, reason: expect.stringContaining('came over') }])
+  const refuses = await deployment.worker(await ownStore({ mutable: false }))
+  const { code, stdout } = await millrace([...args, '--timeout', '30'])
+  expect(code).toBe(1)
+  expect(stdout).toContain(`${takes.id}: stored`)
+  expect(stdout).toContain(`${refuses.id}: this deployment takes no new bundles`)
 })
