@@ -1,9 +1,15 @@
 /** What checks of a bundle found, as people read it; a bundle that did not pass is a failed command. */
 import { basename } from 'node:path'
 import type { Command } from 'commander'
-import type { Gate } from '../model/gates.js'
+import { registeredSchemas } from '../input-evidence.js'
+import type { Gate, GateReport } from '../model/gates.js'
+import type { TrustedKey } from '../model/keys.js'
+import { openStore } from '../model/store.js'
 import { verifyBundle, type WriterSchema } from '../model/verifier.js'
+import { trustedKeysOf } from '../trusted-keys.js'
+import { verifyForSwitch } from '../verification.js'
 import type { Context } from './context.js'
+import { deploymentStatus } from './deployment-status.js'
 import { CommandFailed } from './failure.js'
 import { readKey } from './key-file.js'
 import { collect } from './options.js'
@@ -27,10 +33,35 @@ export const reportGates = async (context: Context, path: string, flags: GateFla
   const trustedKeys = await Promise.all(
     (flags.trust ?? []).map(async (file) => ({ name: basename(file), publicKeyPem: await readKey(file) })),
   )
-  const writerSchemas = flags.topic === undefined ? [] : await versionsOf(context, flags.topic)
-  const report = await verifyBundle(path, { trustedKeys, writerSchemas, signal })
+  const { sources } = await context.readSettings()
+  const report =
+    sources.get('deployment') === 'flag'
+      ? await verifyBeside(context, path, trustedKeys)
+      : await verifyBundle(path, {
+          trustedKeys,
+          writerSchemas: flags.topic === undefined ? [] : await versionsOf(context, flags.topic),
+          signal,
+        })
   output.result({ path, ...report }, () => showGates(report.gates, output.colors))
   if (!report.ok) throw new CommandFailed('a gate refused the bundle')
+}
+
+/** As a worker of the deployment would: with its settings, against its input, beside the model that scores there now. */
+const verifyBeside = async (context: Context, path: string, keys: readonly TrustedKey[]): Promise<GateReport> => {
+  const { signal } = context
+  const { config } = await context.loadConfig()
+  const kafka = await context.kafka(config)
+  return withRegistry(context, config, async (registry) => {
+    const { model } = await deploymentStatus(kafka, registry, config, signal)
+    const store = openStore(config.bundles.directory)
+    // Where the bundle that scores is not here there is nothing to replay.
+    const active = model ? await store.load(model.model, model.digest ?? undefined).catch(() => undefined) : undefined
+    const trustedKeys = [...keys, ...(await trustedKeysOf(config.bundles))]
+    const options = { config, kafka, registry, trustedKeys, store, signal }
+    const input = { kafka, registry, topic: config.topics.input, timeoutMs: 10_000, signal }
+    const incumbent = active && { model: active.ref, digest: active.digest, plan: active.plan }
+    return verifyForSwitch(path, options, await registeredSchemas(input), incumbent)
+  })
 }
 
 const versionsOf = async (context: Context, topic: string): Promise<WriterSchema[]> => {

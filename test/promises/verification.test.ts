@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { ModelEvent } from '../../pipeline/messages.js'
 import { generateKeys } from '../../pipeline/model/keys.js'
 import { signBundle } from '../../pipeline/model/signature.js'
+import { millraceJson } from '../fixtures/cli.js'
 import { createDeployment, type Deployment } from '../fixtures/deployment.js'
 import { storeDigitModel, stubborn } from '../fixtures/digit-models.js'
 import { temporaryDirectory } from '../fixtures/stack-programs.js'
@@ -36,6 +37,28 @@ test('before a switch the newest records go through both models, and the event s
   expect(reason).toMatch(/writers: reads all 1 schemas of the input; golden: 10 cases agree; replay: agrees on /)
   // Of the newest fifty, those that can be read.
   expect(reason).toMatch(/replay: agrees on 9\d(\.\d+)? % of (48|49|50) records/)
+})
+
+test('the command line puts a bundle through the same gates as the workers of a deployment', async () => {
+  const deployment = await createDeployment({ partitions: 1 })
+  await deployment.worker()
+  await deployment.sendDigits(40)
+  await deployment.answered()
+  const { ok, gates } = await millraceJson<{ ok: boolean; gates: { gate: string; detail: string }[] }>([
+    'models',
+    'verify',
+    'digits@2',
+    '--deployment',
+    deployment.name,
+  ])
+  expect(ok).toBe(true)
+  expect(gates).toContainEqual(expect.objectContaining({ gate: 'writers', detail: 'reads all 1 schemas of the input' }))
+  expect(gates).toContainEqual(
+    expect.objectContaining({
+      gate: 'replay',
+      detail: expect.stringMatching(/^agrees on \d+(\.\d+)? % of 40 records$/),
+    }),
+  )
 })
 
 test('a model that says something else than the active one too often is refused, and so is one that cannot read every version', async () => {

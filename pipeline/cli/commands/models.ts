@@ -63,13 +63,17 @@ export const addModels = (program: Command, session: Session): void => {
     ),
   ).argument('<model>', reference)
   verify.action(async (ref: string, flags: StoreFlags & GateFlags) => {
-    const context = contextOf(session, verify)
+    const context = contextOf(session, verify, { 'bundles.directory': flags.store })
     await reportGates(context, await pathOf(context, ref, flags), flags)
   })
   examples(
     verify,
     ['millrace models verify digits@3', 'would a worker take it?'],
     ['millrace models verify digits@3 --topic digits.input', 'could it read what was written to the topic?'],
+    [
+      'millrace models verify digits@3 --deployment digits',
+      'beside the model that scores there, on its newest records',
+    ],
     ['millrace models verify digits@3 --json', 'every gate with its figures'],
   )
 
