@@ -90,6 +90,11 @@ test('a whole switch on the page: a bundle is pushed, tried at its gates, switch
 test('what is wrong is shown: dead letters with their bytes, a wrong token, settings that are refused', async () => {
   const { url, deployment } = await scene()
   const { page } = await openPage(browser, url)
+  // A worker shows what it has rejected itself: both have to have their partitions before.
+  for (const worker of ['worker-a', 'worker-b']) {
+    const partitions = page.locator('#workers tr', { hasText: worker }).locator('td').nth(1)
+    await eventually(() => partitions.textContent()).toMatch(/^\d/)
+  }
   const nonsense = [Buffer.from('<script>alert(1)</script> is no record')]
   for (let partition = 0; partition < deployment.partitions; partition++) await deployment.send(partition, nonsense)
   const letter = page.locator('.letter-list li').first()

@@ -135,7 +135,8 @@ describe('a worker thread that dies', () => {
   const x = (...values: number[]) => rows(values.length, Float32Array.of(...values))
 
   test('is started again, and the calls that waited behind the deadly one are answered in order', async () => {
-    scorer = await createScorer(scorable(negate), { workerEntry })
+    const deaths: string[] = []
+    scorer = await createScorer(scorable(negate), { workerEntry, onDeath: (_ref, reason) => deaths.push(reason) })
     const settled: string[] = []
     const calls = [x(1), x(2, 666), x(3), x(4)].map((call, index) =>
       scorer?.score(call).then(
@@ -150,6 +151,7 @@ describe('a worker thread that dies', () => {
       '2: -3',
       '3: -4',
     ])
+    expect(deaths).toEqual(['it exited with code 3', 'it exited with code 3'])
   })
   test('is bisected: the record that kills it is found, the rest is scored', async () => {
     scorer = await createScorer(scorable(negate), { workerEntry })
