@@ -12,7 +12,7 @@ import { initBundle } from '../../dist/pipeline/model/init.js'
 import { createScorer } from '../../dist/pipeline/model/scorer.js'
 import { startWorker } from '../../dist/pipeline/start.js'
 
-const { BROKERS = '127.0.0.1:9092', REGISTRY, IN, OUT, GROUP, MODEL, CLASSES = '2', EOS = '0', SET = '', LOG = 'error' } = process.env
+const { BROKERS = '127.0.0.1:9092', REGISTRY, PARTITIONS = '8', IN, OUT, GROUP, MODEL, CLASSES = '2', EOS = '0', SET = '', LOG = 'error' } = process.env
 for (const [name, value] of Object.entries({ IN, OUT, GROUP, MODEL }))
   if (!value) throw new Error(`${name} is not set: see test/bench/run-millrace.sh`)
 
@@ -31,7 +31,7 @@ const { config } = await loadConfig({
   environment: {},
 })
 const { input: _, predictions: __, ...others } = config.topics
-const plan = planTopics(config.topics, { partitions: 8 }).filter(({ topic }) => Object.values(others).includes(topic))
+const plan = planTopics(config.topics, { partitions: Number(PARTITIONS) }).filter(({ topic }) => Object.values(others).includes(topic))
 await createTopics(createKafka({ brokers: config.brokers, clientId: 'bench' }), plan)
 
 const logger = createLogger({ level: LOG, pretty: true, colors: false, stream: process.stderr })

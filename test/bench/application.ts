@@ -1,0 +1,110 @@
+/** One run of a measured application: a process that scores a topic from the beginning (the contract is in run-millrace.sh). */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Kafka } from 'kafkajs'
+import { createTopics, withAdmin } from '../../pipeline/kafka/admin.js'
+import { appendTimes } from './append-times.js'
+
+export interface ApplicationOptions {
+  readonly command: string
+  readonly kafka: Kafka
+  readonly brokers: string
+  readonly registry: string
+  readonly input: string
+  readonly partitions: number
+  /** records of the input, all of which have to come out */
+  readonly records: number
+  readonly model: string
+  readonly classes: number
+  /** processes of the group; 1 by default */
+  readonly processes?: number
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+export interface Measured {
+  /** records per second from the first to the last output, by the broker's clock */
+  readonly all: number
+  /** the same between the first and the last tenth */
+  readonly steady: number
+  /** over all processes, start and stop included */
+  readonly cpuSecondsPerMillion: number
+  /** the most that one process had resident */
+  readonly residentMb: number
+  /** milliseconds from the start of the first process to the first output */
+  readonly firstOutputMs: number
+}
+
+const patienceMs = 600_000
+
+/** Runs it on a fresh output topic and group until everything is out. Throws when it does not come to that. */
+export const runApplication = async (options: ApplicationOptions): Promise<Measured> => {
+  const { kafka, partitions, records } = options
+  const name = `${options.input}-${Date.now()}`
+  const output = `${name}.out`
+  const config = { 'message.timestamp.type': 'LogAppendTime' }
+  await createTopics(kafka, [{ topic: output, partitions, replicationFactor: -1, config }])
+  const startedAt = Date.now()
+  const children = Array.from({ length: options.processes ?? 1 }, () => start(options, output, name))
+  try {
+    await untilWritten(kafka, output, records, children)
+    const use = children.map(({ pid }) => usage(pid!))
+    await Promise.all(children.map(end))
+    const times = await appendTimes(kafka, output)
+    const [first, last] = [times.at(0), times.at(1)]
+    const [from, to] = [times.at(0.1), times.at(0.9)]
+    return {
+      all: rate(records, last - first),
+      steady: rate(0.8 * records, to - from),
+      cpuSecondsPerMillion: (use.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) * 1e6) / records,
+      residentMb: Math.max(...use.map(({ peakMb }) => peakMb)),
+      firstOutputMs: first - startedAt,
+    }
+  } finally {
+    for (const child of children) child.kill('SIGKILL')
+    await withAdmin(kafka, async (admin) => {
+      const own = (await admin.listTopics()).filter((topic) => topic === output || topic.startsWith(`${name}.`))
+      await admin.deleteTopics({ topics: own })
+    })
+  }
+}
+
+const rate = (records: number, ms: number): number => Math.round((records * 1_000) / Math.max(1, ms))
+
+const start = (options: ApplicationOptions, output: string, group: string): ChildProcess => {
+  const { command, brokers, registry, input, partitions, model, classes, environment } = options
+  const contract = { BROKERS: brokers, REGISTRY: registry, IN: input, OUT: output, GROUP: group, MODEL: model }
+  return spawn(command, [], {
+    env: { ...process.env, ...contract, CLASSES: String(classes), PARTITIONS: String(partitions), ...environment },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+}
+
+const untilWritten = (kafka: Kafka, topic: string, records: number, children: readonly ChildProcess[]) =>
+  withAdmin(kafka, async (admin) => {
+    for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(100)) {
+      const offsets = await admin.fetchTopicOffsets(topic)
+      if (offsets.reduce((sum, { high }) => sum + Number(high), 0) >= records) return
+      const dead = children.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)
+      if (dead) throw new Error(`the application ended (${dead.exitCode ?? dead.signalCode}) before all was out`)
+    }
+    throw new Error(`not all of ${topic} was written within ${patienceMs / 1_000} s`)
+  })
+
+/** What the kernel has counted of a running process. */
+export const usage = (pid: number): { readonly cpuSeconds: number; readonly peakMb: number } => {
+  const [user = 0, system = 0] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .split(') ')[1]!
+    .split(' ')
+    .slice(11, 13)
+    .map(Number)
+  const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return { cpuSeconds: (user + system) / 100, peakMb: Math.round(Number(peak?.[1]) / 1_024) }
+}
+
+export const end = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  await Promise.race([exited, sleep(10_000)])
+}

@@ -1,0 +1,97 @@
+/** How cost grows: throughput of the whole pipe as one thing grows and all others stay. */
+import { type ApplicationOptions, type Measured, runApplication } from './application.js'
+import { fillTopic, registerRows, rowValues } from './feature-rows.js'
+import { perceptron, workloads } from './models.js'
+import { millrace, withModel } from './parts/whole-pipe.js'
+import { median, type Row, rowOf } from './result.js'
+import type { Place } from './suite.js'
+
+export interface ScaleOptions extends Place {
+  readonly rounds: number
+  /** the largest backlog, and what other scales derive their number of records from */
+  readonly records: number
+  readonly onProgress: (line: string) => void
+}
+
+interface Step {
+  readonly name: string
+  readonly partitions?: number
+  readonly records: number
+  readonly layers?: readonly number[]
+  /** bytes of a record that the model does not read */
+  readonly padding?: number
+  readonly processes?: number
+  /** the row says bytes rather than records */
+  readonly inBytes?: boolean
+}
+
+/** Hidden layers as wide as it takes: weights are 4 bytes each. */
+const layersOf = (megabytes: number): number[] => {
+  const width = Math.round(Math.sqrt((megabytes * 1e6) / 4 + 16 ** 2) - 16)
+  return [30, width, width, 2]
+}
+
+export const scales: Readonly<Record<string, (records: number) => readonly Step[]>> = {
+  backlog: (records) =>
+    [0.01, 0.1, 1].map((part) => ({
+      name: `${Math.round(records * part).toLocaleString('en-US')} records`,
+      records: records * part,
+    })),
+  partitions: (records) =>
+    [1, 8, 64, 256].map((partitions) => ({ name: `${partitions} partitions`, partitions, records: records / 10 })),
+  'record-size': (records) =>
+    [100, 1_000, 10_000, 100_000].map((bytes) => {
+      const share = Math.min(1, 2_000 / bytes) / 10
+      return {
+        name: `${bytes.toLocaleString('en-US')} bytes`,
+        records: Math.ceil(records * share),
+        padding: bytes - 80,
+        layers: [16, 64, 32, 2],
+        inBytes: true,
+      }
+    }),
+  'model-size': (records) =>
+    [0.02, 0.2, 2, 20].map((megabytes) => ({
+      name: `${megabytes} MB`,
+      records: Math.ceil((records / 10) * Math.min(1, 0.2 / megabytes)),
+      layers: layersOf(megabytes),
+    })),
+  workers: (records) =>
+    [1, 2, 4].map((processes) => ({ name: `${processes} processes`, records: records / 10, processes })),
+}
+
+export const measureScale = async (name: string, options: ScaleOptions): Promise<Row[]> => {
+  const steps = scales[name]?.(options.records)
+  if (!steps) throw new Error(`no scale ${name}; there are ${Object.keys(scales).join(', ')}`)
+  const rows: Row[] = []
+  for (const step of steps) {
+    const runs = await runStep(step, options)
+    const [steady, peak] = [runs.map((run) => run.steady), median(runs.map((run) => run.residentMb))]
+    const cpu = median(runs.map((run) => run.cpuSecondsPerMillion))
+    const bytes = step.padding === undefined ? 0 : step.padding + 80
+    const note = `${peak} MB, ${cpu.toPrecision(3)} CPU s per million${step.inBytes ? `, ${Math.round((median(steady) * bytes) / 1e6)} MB/s` : ''}`
+    rows.push(rowOf(name, step.name, steady, 'records/s', { note }))
+  }
+  const [first] = rows
+  return rows.map((row) => ({ ...row, ratio: Number((row.value / first!.value).toPrecision(3)), against: first!.name }))
+}
+
+const runStep = async (step: Step, options: ScaleOptions): Promise<Measured[]> => {
+  const { kafka, brokers, registry, rounds, onProgress } = options
+  const { partitions = 8, layers = workloads.w1.layers, padding = 0, processes, records } = step
+  const input = `bench-scale-${Date.now()}`
+  const values = rowValues(await registerRows(registry, input, padding > 0), layers[0]!, padding)
+  await fillTopic(kafka, { topic: input, partitions, records, values })
+  return withModel(perceptron(layers), async (model) => {
+    const runs: Measured[] = []
+    const application: ApplicationOptions = {
+      ...{ command: millrace, kafka, brokers, registry, input, partitions, records, model, classes: layers.at(-1)! },
+      processes,
+    }
+    for (let round = 0; round < rounds; round++) {
+      runs.push(await runApplication(application))
+      onProgress(`  ${step.name}: ${JSON.stringify(runs.at(-1))}`)
+    }
+    return runs
+  })
+}
