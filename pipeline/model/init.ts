@@ -22,7 +22,7 @@ export interface InitOptions {
   readonly fields?: readonly string[]
   /** class names by index, for a model that gives integers or scores alone */
   readonly labels?: readonly string[]
-  /** name of the Avro record; made from the bundle's name when left out */
+  /** name of the Avro record, with its namespace; made from the bundle's name when left out */
   readonly record?: string
   readonly allowNaN?: boolean
   readonly preprocess?: string
@@ -66,7 +66,11 @@ export async function initBundle(options: InitOptions): Promise<Initialised> {
   const end = last || model
   const { outputs, notes: onOutputs } = proposeOutputs(end.outputs, options.labels, end.members)
   notes.push(...onInputs, ...onOutputs)
-  const record = avroName(options.record ?? options.name)
+  const record =
+    options.record
+      ?.split('.')
+      .map((name) => avroName(name))
+      .join('.') ?? avroName(options.name)
   put(files, 'input.avsc', { type: 'record', name: record, fields: schemaFields })
   put(files, manifestFile, {
     schema: 1,

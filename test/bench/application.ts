@@ -83,7 +83,8 @@ const start = (options: ApplicationOptions, output: string, group: string): Chil
 const untilWritten = (kafka: Kafka, topic: string, records: number, children: readonly ChildProcess[]) =>
   withAdmin(kafka, async (admin) => {
     for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(100)) {
-      const offsets = await admin.fetchTopicOffsets(topic)
+      // A busy broker needs a moment until it leads a topic that it has just made.
+      const offsets = await admin.fetchTopicOffsets(topic).catch(() => [])
       if (offsets.reduce((sum, { high }) => sum + Number(high), 0) >= records) return
       const dead = children.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)
       if (dead) throw new Error(`the application ended (${dead.exitCode ?? dead.signalCode}) before all was out`)

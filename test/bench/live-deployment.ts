@@ -108,7 +108,7 @@ export const withDeployment = async <T>(
       },
       predicted: () =>
         withAdmin(kafka, async (admin) => {
-          const offsets = await admin.fetchTopicOffsets(topics.predictions)
+          const offsets = await admin.fetchTopicOffsets(topics.predictions).catch(() => [])
           return offsets.reduce((sum, { high }) => sum + Number(high), 0)
         }),
     })
@@ -127,7 +127,15 @@ const makeBundles = async (directory: string): Promise<void> => {
   await writeFile(model, perceptron(workloads.w1.layers))
   for (const version of ['1', '2', '3']) {
     const out = join(directory, `bench@${version}`)
-    await initBundle({ model, out, name: 'bench', version, record: 'FeatureRow', labels, scorerFor: createScorer })
+    await initBundle({
+      model,
+      out,
+      name: 'bench',
+      version,
+      record: 'bench.FeatureRow',
+      labels,
+      scorerFor: createScorer,
+    })
   }
   await rm(model)
 }

@@ -18,7 +18,7 @@ for (const [name, value] of Object.entries({ IN, OUT, GROUP, MODEL }))
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
 const labels = Array.from({ length: Number(CLASSES) }, (_, index) => `class-${index}`)
-const about = { name: 'bench', version: '1', record: 'FeatureRow', labels, scorerFor: createScorer }
+const about = { name: 'bench', version: '1', record: 'bench.FeatureRow', labels, scorerFor: createScorer }
 await initBundle({ model: MODEL, out: join(directory, 'bench@1'), ...about })
 
 const registry = REGISTRY ?? (await soleSchema())

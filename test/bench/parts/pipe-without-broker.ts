@@ -83,9 +83,9 @@ const runPipe = async ({ layers, features, classes }: (typeof workloads)['w1' | 
     swap: { choiceFor: () => ({ choose, arrived: nothing, close: nothing }), written: nothing },
     decoder: createRecordDecoder({ registry: { known: () => readerSchema, fetch: async () => readerSchema } }),
     encoder: createPredictionEncoder({ schemaId: 7 }),
-    publisher: intoNothing(),
+    output: { publisher: intoNothing() },
     observer: stats.observer,
-    shadows: { onCompared: nothing, onSkipped: nothing, stats: undefined },
+    shadows: { onCompared: nothing, onSkipped: nothing },
   })
   const bytes = fetchedBytes(rowValues(1, features), Math.min(records / partitions, features > 100 ? 1_024 : 8_192))
   const [cpu, began] = [process.cpuUsage(), performance.now()]
