@@ -6,7 +6,7 @@ import { type FaultName, faults } from './faults.js'
 import { startGenerator } from './generator.js'
 import { createRandom } from './random.js'
 import { judge } from './verdict.js'
-import { startWatcher } from './watcher.js'
+import { startWatcher, type Watcher } from './watcher.js'
 import { createWorld, type Delivery } from './world.js'
 
 export interface CellOptions {
@@ -34,8 +34,11 @@ export interface CellResult {
   readonly duplicates: number
   readonly generations: number
   readonly seconds: number
-  /** longest silences, milliseconds: around faults, and away from them */
-  readonly gapAtFaultMs: readonly number[]
+  /**
+   * Longest silences in windows of half a second, milliseconds: around each switch that was seen, and as far from any switch as can be. Times
+   * in which a worker was being missed are left out of both.
+   */
+  readonly gapAtSwitchMs: readonly number[]
   readonly gapElsewhereMs: readonly number[]
   readonly wrong: readonly string[]
 }
@@ -54,13 +57,13 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
     const watcher = startWatcher(world)
     const generator = await startGenerator(world, options.recordsPerSecond)
     await until(() => watcher.seen > 0)
-    const windows: { from: number; to: number }[] = []
+    const windows: { fault: FaultName; from: number; to: number }[] = []
     while (generator.acknowledged < options.minRecords || windows.length < options.minFaults) {
       const fault = random.pick(options.faults)
       const [seen, sent] = [watcher.seen, generator.acknowledged]
       const from = Date.now()
       await faults[fault]({ world, watcher, random })
-      windows.push({ from, to: Date.now() + 500 })
+      windows.push({ fault, from, to: Date.now() })
       await sleep(options.pauseMs)
       await until(() => watcher.seen > seen)
       if (generator.acknowledged === sent) wrong.push(`no records flowed during ${fault}`)
@@ -80,8 +83,7 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
       duplicates: report.duplicates,
       generations: report.generations.length,
       seconds: Math.round((performance.now() - began) / 1000),
-      gapAtFaultMs: windows.map(({ from, to }) => watcher.longestBetween(from, to)),
-      gapElsewhereMs: between(windows).map(({ from, to }) => watcher.longestBetween(from, to)),
+      ...gapsOf(watcher, windows),
       wrong: [...wrong, ...found],
     }
   } finally {
@@ -108,5 +110,19 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   }
 }
 
-const between = (windows: readonly { from: number; to: number }[]) =>
-  windows.slice(1).map(({ from }, index) => ({ from: windows[index]!.to, to: from }))
+/** A worker that is gone is missed until the group has given its partitions to others. */
+const missedMs = 15_000
+const windowMs = 500
+
+function gapsOf(watcher: Watcher, windows: readonly { fault: FaultName; from: number; to: number }[]) {
+  const calm = (at: number) =>
+    !windows.some(({ fault, from, to }) => fault !== 'switch' && at > from - windowMs && at < to + missedMs)
+  const longest = (at: number) => watcher.longestBetween(at - windowMs / 2, at + windowMs / 2)
+  // The partitions of a group change over within a moment: one switch.
+  const switches = watcher.changes.filter((at, index, all) => index === 0 || at - all[index - 1]! > 2 * windowMs)
+  const between = switches.slice(1).map((at, index) => (at + switches[index]!) / 2)
+  return {
+    gapAtSwitchMs: switches.filter(calm).map(longest),
+    gapElsewhereMs: between.filter(calm).map(longest),
+  }
+}

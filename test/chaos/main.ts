@@ -44,7 +44,7 @@ for (const delivery of values.delivery.split(',') as Delivery[])
       results.push(await runCell({ ...begun, pauseMs: Number(values.pause), onProgress }))
     } catch (error) {
       const nothing = { records: 0, faults: 0, duplicates: 0, generations: 0, seconds: 0 }
-      const failed = { ...nothing, gapAtFaultMs: [], gapElsewhereMs: [], wrong: [String(error)] }
+      const failed = { ...nothing, gapAtSwitchMs: [], gapElsewhereMs: [], wrong: [String(error)] }
       results.push({ name, delivery, seed: Number(values.seed), ...failed })
     }
     if (values.json) writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`)
@@ -60,18 +60,20 @@ const head = [
   'records',
   'duplicates',
   'generations',
-  'gap at a fault',
+  'gap at a switch',
   'gap elsewhere',
   'verdict',
 ]
 const table = new Table({ head, style: { head: [], border: [] } })
 for (const one of results) {
   const figures = [one.faults, one.records, one.duplicates, one.generations]
-  const gaps = [spread(one.gapAtFaultMs), spread(one.gapElsewhereMs)]
+  const gaps = [spread(one.gapAtSwitchMs), spread(one.gapElsewhereMs)]
   table.push([one.delivery, one.name, ...figures, ...gaps, one.wrong.length === 0 ? 'ok' : one.wrong.join('; ')])
 }
 console.log(table.toString())
-console.log('gaps between predictions as a consumer sees them, in milliseconds: median / 90 % / longest of the windows')
+console.log(
+  'gaps: the longest silence of a consumer in half a second, milliseconds: median / 90 % / longest of those windows',
+)
 const failed = results.filter(({ wrong }) => wrong.length > 0).length
 console.log(`${results.length - failed} passed, ${failed} failed`)
 process.exitCode = failed > 0 ? 1 : 0

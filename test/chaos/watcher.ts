@@ -1,5 +1,7 @@
 /** A consumer that reads predictions while things happen, as a reader of committed records: how they flow, and the gaps between them. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createMessageCodec } from '../../pipeline/avro/message-codec.js'
+import { createRegistry } from '../../pipeline/avro/registry.js'
 import { readTopic } from '../../pipeline/kafka/topic-reader.js'
 import type { World } from './world.js'
 
@@ -14,6 +16,8 @@ export interface Watcher {
   readonly seen: number
   /** the longest silences, longest first */
   readonly gaps: readonly Gap[]
+  /** when a partition's predictions were seen to be of another generation than before */
+  readonly changes: readonly number[]
   /** The longest silence that lies in, or reaches into, `[from, to)`. */
   longestBetween(from: number, to: number): number
   /** While this runs the consumer does not read: a slow one. */
@@ -21,7 +25,11 @@ export interface Watcher {
   end(): Promise<void>
 }
 
-export function startWatcher({ kafka, topics }: World): Watcher {
+export function startWatcher({ kafka, topics, registry: url }: World): Watcher {
+  const registry = createRegistry({ url })
+  const codec = createMessageCodec(registry)
+  const generations = new Map<number, number>()
+  const changes: number[] = []
   const ending = new AbortController()
   const gaps: Gap[] = []
   let seen = 0
@@ -35,7 +43,7 @@ export function startWatcher({ kafka, topics }: World): Watcher {
       maxWaitMs: 10,
       signal: ending.signal,
     })
-    for await (const { records } of reading) {
+    for await (const { partition, records } of reading) {
       if (paused) {
         await paused
         last = undefined
@@ -45,6 +53,11 @@ export function startWatcher({ kafka, topics }: World): Watcher {
       if (gaps.length > 100_000) gaps.sort((one, other) => other.ms - one.ms).length = 50_000
       last = now
       seen += records.length
+      const newest = records[records.length - 1]?.value
+      if (!newest) continue
+      const { generation } = await codec.decodePrediction(newest)
+      if (generation > (generations.get(partition) ?? generation)) changes.push(now)
+      generations.set(partition, generation)
     }
   }
   const running = run()
@@ -55,6 +68,7 @@ export function startWatcher({ kafka, topics }: World): Watcher {
     get gaps() {
       return gaps.toSorted((one, other) => other.ms - one.ms)
     },
+    changes,
     longestBetween: (from, to) =>
       gaps.reduce((longest, { at, ms }) => (at < to && at + ms >= from ? Math.max(longest, ms) : longest), 0),
     async pause(ms) {
@@ -65,6 +79,7 @@ export function startWatcher({ kafka, topics }: World): Watcher {
     async end() {
       ending.abort()
       await running
+      registry.close()
     },
   }
 }
