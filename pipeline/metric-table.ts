@@ -123,6 +123,24 @@ export const metricTable = {
     help: 'Switches by how they ended: activated, failed; rolled_back counts those that were rollbacks as well.',
     labels: ['result'],
   },
+  millrace_refusals_total: {
+    type: 'counter',
+    unit: 'times',
+    help: 'Commands, bundles and pushes that were refused or rolled back, by the code of the error table.',
+    labels: ['code'],
+  },
+  millrace_shadow_records_total: {
+    type: 'counter',
+    unit: 'records',
+    help: 'Records scored by the candidate of a shadow too, by how it compares: agreed, differed, failed, skipped.',
+    labels: ['result'],
+  },
+  millrace_shadow_distance: {
+    type: 'gauge',
+    unit: 'number',
+    help: 'Largest difference of two scores of one record between a shadow and the active model: mean and max over its records.',
+    labels: ['of'],
+  },
   millrace_switch_output_gap_seconds: {
     type: 'histogram',
     unit: 'seconds',

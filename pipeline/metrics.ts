@@ -4,12 +4,14 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Observable } from 'rxjs'
+import { errors, rejects } from '../stages/errors.js'
 import type { ModelEvent } from './messages.js'
 import { observeDistributions } from './metric-distributions.js'
 import { type MetricEntry, type MetricName, metricTable } from './metric-table.js'
 import type { PartState } from './part-states.js'
 import type { PipeObserver } from './pipe-observer.js'
 import type { PipeStats } from './pipe-stats.js'
+import type { ShadowStats } from './shadow-report.js'
 import type { SwapStatus } from './swap/swap.js'
 
 /** What metrics need of a worker. */
@@ -22,6 +24,7 @@ export interface MeasuredWorker {
     readonly model: SwapStatus
     readonly pipe: PipeStats
     readonly threadDeaths: number
+    readonly shadow: ShadowStats | undefined
   }
   readonly events: Observable<ModelEvent>
 }
@@ -59,8 +62,10 @@ export function createMetrics(): Metrics {
     watch(watched, lag) {
       worker = watched
       lagOf = lag
-      watched.events.subscribe(({ type }) => {
+      watched.events.subscribe(({ type, code }) => {
         const { millrace_fences_total: fences, millrace_switches_total: switches } = meters.counters
+        // A code of the table only: events may say more one day.
+        if (code && (code in errors || code in rejects)) meters.counters.millrace_refusals_total.inc({ code })
         if (type === 'fenced') fences.inc()
         else if (type === 'activated' || type === 'failed') switches.inc({ result: type })
         else if (type === 'rolled-back') switches.inc({ result: 'rolled_back' })
@@ -98,7 +103,7 @@ const createMeters = (registry: Registry): Meters => {
 type Values = readonly (readonly [labels: Record<string, string | number>, value: number])[]
 
 const showStatus = ({ counters, gauges }: Meters, { id, status }: MeasuredWorker, lag: readonly PartitionLag[]) => {
-  const { deployment, ready, parts, model, pipe, threadDeaths } = status
+  const { deployment, ready, parts, model, pipe, threadDeaths, shadow } = status
   const count = (name: keyof Meters['counters'], values: Values) => {
     counters[name].reset()
     for (const [labels, value] of values) counters[name].inc(labels, value)
@@ -141,4 +146,11 @@ const showStatus = ({ counters, gauges }: Meters, { id, status }: MeasuredWorker
   )
   count('millrace_commits_total', [[{}, pipe.commits]])
   count('millrace_inference_thread_deaths_total', [[{}, threadDeaths]])
+  if (!shadow) return
+  const { compared, agreed, failed, skipped, meanDistance, maxDistance } = shadow
+  count('millrace_shadow_records_total', by('result', { agreed, differed: compared - agreed, failed, skipped }))
+  gauge('millrace_shadow_distance', [
+    ...(meanDistance === null ? [] : [[{ of: 'mean' }, meanDistance] as const]),
+    ...(maxDistance === null ? [] : [[{ of: 'max' }, maxDistance] as const]),
+  ])
 }

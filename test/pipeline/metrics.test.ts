@@ -12,6 +12,15 @@ let metrics: Metrics
 let stats: StatsCollector
 let events: Subject<ModelEvent>
 let worker: MeasuredWorker
+const shadow = {
+  candidate: 'm@3',
+  compared: 10,
+  agreed: 7,
+  failed: 2,
+  skipped: 1,
+  meanDistance: 0.25,
+  maxDistance: 0.5,
+}
 beforeEach(() => {
   metrics = createMetrics()
   stats = createPipeStats()
@@ -28,6 +37,7 @@ beforeEach(() => {
         model: { active: model, previous: undefined, generations: [model], waiting: undefined },
         pipe: stats.snapshot(),
         threadDeaths: 2,
+        shadow: { ...shadow },
       } as const
     },
   }
@@ -152,4 +162,17 @@ test('lag that cannot be had is left out, and everything else is shown', async (
   const text = await metrics.text()
   expect(text).not.toMatch(/^millrace_lag_records\{/m)
   expect(value(text, 'millrace_ready')).toBe('1')
+})
+
+test('what was refused is counted by its code, and how a shadow compares by its result', async () => {
+  metrics.watch(worker)
+  events.next({ type: 'failed', code: 'model-unknown' } as ModelEvent)
+  events.next({ type: 'failed', code: 'model-unknown' } as ModelEvent)
+  events.next({ type: 'failed', code: 'of another release' } as ModelEvent)
+  const text = await metrics.text()
+  expect(text).toContain('millrace_refusals_total{code="model-unknown"} 2')
+  expect(text).not.toContain('of another release')
+  expect(text).toContain('millrace_shadow_records_total{result="agreed"} 7')
+  expect(text).toContain('millrace_shadow_records_total{result="differed"} 3')
+  expect(text).toContain('millrace_shadow_distance{of="mean"} 0.25')
 })
