@@ -15,11 +15,14 @@ import {
   preparedExpiresMs,
 } from './control-fold.js'
 import { createFences, type FenceEntry, type Tenure } from './fences.js'
-import type { GenerationState } from './generation-states.js'
 import { type LiveGeneration, openGeneration, type Wanted } from './live-generation.js'
 import { followLog } from './log-follower.js'
 import type { Log, WritableLog } from './logs.js'
 import { createModelPool, type PooledModel } from './model-pool.js'
+import { describe, type SwapStatus, statusOf } from './swap-status.js'
+import { namesOf, wantedBy } from './wanted.js'
+
+export type { ModelStatus, SwapStatus } from './swap-status.js'
 
 export type SwapEvent = Partial<ModelEvent> & Pick<ModelEvent, 'type'>
 
@@ -46,22 +49,6 @@ export interface SwapOptions {
 export interface Edges {
   readonly first: number
   readonly end: number
-}
-
-export interface ModelStatus {
-  readonly generation: number | null
-  readonly model: string
-  readonly digest: string | null
-  readonly state: GenerationState
-}
-
-export interface SwapStatus {
-  readonly active: ModelStatus | undefined
-  readonly previous: { readonly model: string; readonly digest: string } | undefined
-  /** everything that is loaded or about to be, active first */
-  readonly generations: readonly ModelStatus[]
-  /** what is waited for, in one line */
-  readonly waiting: string | undefined
 }
 
 /** The choice of one assignment: `close` it with its pipe. */
@@ -367,17 +354,6 @@ export function createSwap(options: SwapOptions): Swap {
   }
 }
 
-type Named = Pick<GenerationPlan, 'model' | 'digest' | 'mode' | 'candidate' | 'candidateDigest' | 'percent'>
-
-/** What a plan names; where somebody has fenced it already, the very bundles that were used. */
-const wantedBy = (plan: Named, settled: boolean, fence?: Fence): Wanted => {
-  const { mode, candidate } = plan
-  const whole = { model: plan.model, digest: fence?.digest ?? plan.digest, settled }
-  if (mode === 'ALL' || candidate === null) return whole
-  const digest = fence?.candidateDigest ?? plan.candidateDigest
-  return { ...whole, candidate: { mode, model: candidate, digest, percent: plan.percent } }
-}
-
 /** What guardrails have brought back is not left again. */
 const wayBackOf = ({ plan, generation }: ActiveGeneration, before: ActiveGeneration | undefined): Swap['wayBack'] => {
   const better = plan.mode === 'ALL' ? before?.generation : generation
@@ -388,27 +364,5 @@ const wayBackOf = ({ plan, generation }: ActiveGeneration, before: ActiveGenerat
 
 /** A rollback goes back to one of these. */
 const recentPlans = 8
-
-/** The digests, and where none is known the names. */
-const namesOf = (
-  one: Partial<Pick<GenerationPlan, 'candidate' | 'candidateDigest'>> & Pick<GenerationPlan, 'model' | 'digest'>,
-): string[] =>
-  [one.digest ?? one.model, one.candidateDigest ?? one.candidate].filter((name) => typeof name === 'string')
-
-/** What there is to say of it beside its name. */
-const describe = ({ wanted: { candidate }, state, findings }: LiveGeneration): string | null => {
-  const known = state === 'ready' ? findings : undefined
-  return [candidate && describeCandidate(candidate), known].filter(Boolean).join('; ') || null
-}
-
-const describeCandidate = ({ mode, model, percent }: NonNullable<Wanted['candidate']>): string =>
-  mode === 'CANARY' ? `canary: ${model} scores ${percent} % of the keys` : `shadow: ${model} scores too, unpublished`
-
-const statusOf = ({ generation, wanted, state }: LiveGeneration): ModelStatus => ({
-  generation: generation?.number ?? null,
-  model: generation?.model ?? wanted.model,
-  digest: generation?.digest ?? wanted.digest,
-  state,
-})
 
 const eventOf = ({ model, digest, generation, command }: Fence) => ({ model, digest, generation, command })
