@@ -57,9 +57,13 @@ async function soleSchema() {
       response.setHeader('content-type', 'application/vnd.schemaregistry.v1+json')
       const [, id] = /^\/schemas\/ids\/(\d+)/.exec(request.url) ?? []
       if (id !== undefined) return response.end(JSON.stringify({ schema: schemas.get(Number(id)) }))
+      if (request.method !== 'POST') {
+        response.statusCode = 404
+        return response.end(JSON.stringify({ error_code: 40401, message: 'Subject not found' }))
+      }
       const next = schemas.size + 1
-      if (request.method === 'POST') schemas.set(next, JSON.parse(body).schema)
-      response.end(JSON.stringify(request.method === 'POST' ? { id: next } : []))
+      schemas.set(next, JSON.parse(body).schema)
+      response.end(JSON.stringify({ id: next }))
     })
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
