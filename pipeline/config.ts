@@ -63,10 +63,10 @@ const batch = z
   .strictObject({
     maxRecords: count
       .max(1 << 16)
-      .default(512)
+      .default(2_048)
       .describe('a micro-batch closes when it has this many records'),
     maxBytes: count.default(4 << 20).describe('… or this many bytes of input'),
-    maxDelayMs: milliseconds.max(60_000).default(5).describe('… or when its oldest record has waited this long'),
+    maxDelayMs: milliseconds.max(60_000).default(1).describe('… or when its oldest record has waited this long'),
   })
   .prefault({})
 
