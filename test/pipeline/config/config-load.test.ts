@@ -110,7 +110,7 @@ test.each([
 test('a file that is not there, and one that is empty', async () => {
   await expect(load({ file: '/nowhere.yaml' })).rejects.toMatchObject({ code: 'file-unreadable' })
   expect((await load({}, { MILLRACE_CONFIG: await fileWith('') })).config.deployment).toBe('digits')
-  expect((await load({ file: await fileWith('batch:\n') })).config.batch.maxRecords).toBe(512)
+  expect((await load({ file: await fileWith('batch:\n') })).config.batch.maxRecords).toBe(2_048)
 })
 
 test('a JSON file', async () => {

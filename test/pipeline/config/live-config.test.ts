@@ -17,17 +17,17 @@ test('a change is taken as a whole, told with what it was, and remembered as one
   const live = createLiveConfig(config, new Map([['logLevel', 'env']]))
   const told: (readonly SettingChange[])[] = []
   live.changes.subscribe((changes) => told.push(changes))
-  const changes = live.change({ batch: { maxRecords: 1024, maxDelayMs: 5 }, logLevel: 'debug' })
-  expect(describeChanges(changes)).toBe('batch.maxRecords 512 → 1024, logLevel info → debug')
+  const changes = live.change({ batch: { maxRecords: 1024, maxDelayMs: 1 }, logLevel: 'debug' })
+  expect(describeChanges(changes)).toBe('batch.maxRecords 2048 → 1024, logLevel info → debug')
   expect(told).toEqual([changes])
   expect(live.current).toEqual({ ...config, batch: { ...config.batch, maxRecords: 1024 }, logLevel: 'debug' })
   expect(Object.fromEntries(live.sources)).toEqual({ logLevel: 'rest', 'batch.maxRecords': 'rest' })
-  expect(config.batch.maxRecords).toBe(512)
+  expect(config.batch.maxRecords).toBe(2_048)
 })
 
 test('what is as it was is no change', () => {
   const live = createLiveConfig(config)
-  expect(live.change({ batch: { maxRecords: 512 } })).toEqual([])
+  expect(live.change({ batch: { maxRecords: 2_048 } })).toEqual([])
   expect(live.current).toBe(config)
 })
 

@@ -30,7 +30,7 @@ test('settings are shown with where they came from, and secrets are not', async 
   const { app } = await serveUnderTest()
   const answer = await app.inject('/v1/config')
   const at = (path: string) => answer.json().settings.find((one: { path: string }) => one.path === path)
-  expect(at('batch.maxRecords')).toMatchObject({ value: 512, source: 'default', live: true })
+  expect(at('batch.maxRecords')).toMatchObject({ value: 2_048, source: 'default', live: true })
   expect(at('http.token')).toMatchObject({ value: '…', source: 'env', live: false, environment: 'MILLRACE_HTTP_TOKEN' })
   expect(at('brokers')).toMatchObject({ value: ['broker:9092'] })
   expect(answer.body).not.toContain(token)
@@ -44,7 +44,7 @@ test('settings are changed together or not at all', async () => {
   const answer = await app.inject(patch({ batch: { maxRecords: 64 }, logLevel: 'debug' }))
   expect(answer.json()).toEqual({
     changed: [
-      { path: 'batch.maxRecords', from: 512, to: 64 },
+      { path: 'batch.maxRecords', from: 2_048, to: 64 },
       { path: 'logLevel', from: 'info', to: 'debug' },
     ],
   })

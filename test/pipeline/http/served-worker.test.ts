@@ -43,7 +43,7 @@ test('a worker is watched and led over REST: metrics, settings, a bundle pushed,
 
   await call('/v1/config', json('PATCH', { batch: { maxRecords: 7 } }))
   await deployment.events.until((all) =>
-    all.some(({ type, reason }) => type === 'configured' && reason === 'batch.maxRecords 512 → 7'),
+    all.some(({ type, reason }) => type === 'configured' && reason === 'batch.maxRecords 2048 → 7'),
   )
   await deployment.sendDigits(50)
   await deployment.answered()
