@@ -1,4 +1,5 @@
-import type { ScoringPlan, TensorData, TensorPlan, TensorType } from '../../stages/ports.js'
+import type { ScoringPlan, TensorData, TensorPlan } from '../../stages/ports.js'
+import { allocate } from '../../stages/tensor-data.js'
 
 /** The column of one input tensor while a run of records is decoded; `data` is another array in each run. */
 export interface Column<Data extends TensorData = TensorData> {
@@ -7,21 +8,6 @@ export interface Column<Data extends TensorData = TensorData> {
   /** the memory of `data`; empty for strings */
   bytes: Uint8Array
 }
-
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int16: Int16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  uint16: Uint16Array,
-  bool: Uint8Array,
-} as const
-
-const allocate = (type: TensorType, length: number): TensorData =>
-  type === 'string' ? new Array<string>(length).fill('') : new arrays[type](length)
 
 const nothing = new Uint8Array(0)
 

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../stages/errors.js'
 import type { FieldBinding, Rows, ScoringPlan, TensorData, TensorPlan } from '../../stages/ports.js'
-import { allocate } from './tensors.js'
+import { allocate } from '../../stages/tensor-data.js'
 
 /**
  * Binds decoded records (plain objects, as avsc makes them) to rows. For a few records at a time: golden cases, a single prediction. The

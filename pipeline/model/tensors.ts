@@ -1,34 +1,18 @@
 import type { TensorData, TensorPlan, TensorType } from '../../stages/ports.js'
+import { allocate, tensorArrays } from '../../stages/tensor-data.js'
 
 /** The columns that are typed arrays: everything but strings. */
 export type NumericData = Exclude<TensorData, string[]>
 
-const constructors = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int16: Int16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  uint16: Uint16Array,
-  bool: Uint8Array,
-} as const
-
-/** Zeros, or empty strings. */
-export function allocate(type: TensorType, length: number): TensorData {
-  return type === 'string' ? new Array<string>(length).fill('') : new constructors[type](length)
-}
-
 /** Whether `column` is what a tensor of this type is made from. */
 export function holds(type: TensorType, column: TensorData): boolean {
-  return type === 'string' ? Array.isArray(column) : column instanceof constructors[type]
+  return type === 'string' ? Array.isArray(column) : column instanceof tensorArrays[type]
 }
 
 /** A copy in a buffer of its own, exactly as large as the column: it can be transferred and the original stays readable. */
 export function detachedCopy(type: TensorType, column: TensorData): TensorData {
   // `new X(column)` and not `column.slice()`: the slice of a Buffer is a view of the same memory.
-  return type === 'string' || Array.isArray(column) ? column : new constructors[type](column as never)
+  return type === 'string' || Array.isArray(column) ? column : new tensorArrays[type](column as never)
 }
 
 /** The buffers of typed columns: the transfer list of a message that carries them. */

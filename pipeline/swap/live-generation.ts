@@ -36,8 +36,6 @@ export interface LiveGeneration {
   activate(number: number): Generation
   /** It scores nothing new any more: frees the model when the last lease is back, or at once. Before `ready` it is given up. Idempotent. */
   retire(): void
-  /** Why it cannot be used after all (`ready` → `failed`). */
-  fail(error: MillraceError): void
 }
 
 export interface LiveGenerationOptions {
@@ -146,10 +144,6 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
       retired = true
       if (state === 'active') step('draining')
       free()
-    },
-    fail(error) {
-      step('failed', error)
-      release()
     },
   }
   live.prepared.catch(() => undefined)

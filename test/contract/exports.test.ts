@@ -32,6 +32,7 @@ const vocabulary: Record<string, readonly string[]> = {
   'slice-rows': ['sliceRows'],
   'split-fetched': ['frontOffset', 'splitFront'],
   stage: ['stage'],
+  'tensor-data': ['allocate', 'tensorArrays'],
   transact: ['transact'],
   watermarks: ['createWatermarks'],
 }
