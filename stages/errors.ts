@@ -126,7 +126,7 @@ export const errors = {
   'not-authorized': {
     message: 'the principal may not do this',
     retryable: false,
-    remedy: 'grant the ACLs that the README lists',
+    remedy: 'grant the ACLs that pipeline/docs/security.md lists',
   },
   'topic-missing': {
     message: 'a topic does not exist',

@@ -1,4 +1,4 @@
-/** The parts of README.md that are made from the sources: each stands between two comments that name it. */
+/** The parts of the documents that are made from the sources: each stands between two comments that name it. */
 import { type ErrorEntry, errors, rejects } from '../../stages/errors.js'
 import { parseConfig } from '../config.js'
 import { type Setting, settings } from '../config-settings.js'

@@ -1,20 +1,23 @@
-/** The README says what the sources say. */
+/** The README and the other documents say what the sources say. */
 import { existsSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
 import { PassThrough } from 'node:stream'
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { createProgram } from '../../pipeline/cli/program.js'
 import { settings } from '../../pipeline/config-settings.js'
+import { documents } from '../../pipeline/readme/documents.js'
 import { partNames, withParts } from '../../pipeline/readme/parts.js'
 
-const readme = readFileSync('README.md', 'utf8')
+const texts = new Map(documents().map((path) => [path, readFileSync(path, 'utf8')]))
 
-test('its tables are those of the sources; if not: npm run docs', () => {
-  expect(readme).toBe(withParts(readme))
+test.each([...texts])('the tables of %s are those of the sources; if not: npm run docs', (_, text) => {
+  expect(text).toBe(withParts(text))
 })
 
-test('every table that is made stands in it', () => {
-  for (const name of partNames) expect(readme).toContain(`<!-- begin ${name} -->`)
+test('every table that is made stands in one of them', () => {
+  const all = [...texts.values()].join('\n')
+  for (const name of partNames) expect(all).toContain(`<!-- begin ${name} -->`)
 })
 
 test('a part that nobody knows, or that has no end, is told', () => {
@@ -27,41 +30,75 @@ test('every setting says what it is', () => {
   expect(silent.map(({ path }) => path)).toEqual([])
 })
 
-/** Every command that is shown, with its options. */
-const shown = [...readme.matchAll(/(?:^|\$ |`)millrace ((?:[a-z][a-z-]* ?)+)([^`\n]*)/gm)].map(([, words, rest]) => ({
-  words: words!.trim().split(' '),
-  options: rest!.replace(/ #.*/, '').match(/--[a-z-]+/g) ?? [],
-}))
+const shownIn = (text: string, pattern: RegExp) =>
+  [...text.matchAll(pattern)].map((match) => match.slice(1) as string[])
 
-test('every command that it shows exists, with its options', async () => {
+/** Every command that is shown, with its options. */
+const shown = [...texts].flatMap(([path, text]) =>
+  shownIn(text, /(?:^|\$ |`|\| )millrace ((?:[a-z][a-z-]* ?)+)([^`\n]*)/gm).map(([words, rest]) => ({
+    path,
+    words: words!.trim().split(' '),
+    options: rest!.replace(/ #.*/, '').match(/--[a-z-]+/g) ?? [],
+  })),
+)
+
+test('every command that they show exists, with its options', async () => {
   const stream = new PassThrough()
   const { signal } = new AbortController()
   const program = await createProgram({ environment: {}, stdin: stream, stdout: stream, stderr: stream, signal })
   expect(shown.length).toBeGreaterThan(20)
-  for (const { words, options } of shown) {
+  for (const { path, words, options } of shown) {
     let command: Command = program
     for (const word of words) command = command.commands.find((one) => one.name() === word) ?? command
-    expect(command, words.join(' ')).not.toBe(program)
+    expect(command, `${path}: ${words.join(' ')}`).not.toBe(program)
     const known = [...command.options, ...program.options].map(({ long }) => long)
-    for (const option of options) expect(known, words.join(' ')).toContain(option)
+    for (const option of options) expect(known, `${path}: ${words.join(' ')}`).toContain(option)
   }
 })
 
-test('every file that it names is there', () => {
-  for (const file of ['README.md', 'pipeline/README.md', 'models/README.md']) {
-    const folder = file.replace(/[^/]+$/, '')
-    const links = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => `${folder}${path}`)
-    expect(links.filter((path) => !existsSync(path))).toEqual([])
-  }
+test('every npm script that they show exists', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const missing = [...texts].flatMap(([path, text]) =>
+    shownIn(text, /npm run ([a-z][a-z:-]*)/g)
+      .filter(([name]) => !(name! in scripts))
+      .map(([name]) => `${path}: npm run ${name}`),
+  )
+  expect(missing).toEqual([])
 })
 
-test('every heading that it leads to is there', () => {
-  const slug = (heading: string) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N} -]/gu, '')
-      .replaceAll(' ', '-')
-  const headings = [...readme.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => `#${slug(heading!)}`)
-  const led = [...readme.matchAll(/\]\((#[^)]+)\)/g)].map(([, anchor]) => anchor)
-  expect(led.filter((anchor) => !headings.includes(anchor!))).toEqual([])
+test('every setting that a command or a sentence sets exists', () => {
+  const known = new Set(settings.map(({ path }) => path))
+  const missing = [...texts].flatMap(([path, text]) =>
+    shownIn(text, /--set ([a-z][A-Za-z.]+)=(?!value)/g)
+      .filter(([setting]) => !known.has(setting!))
+      .map(([setting]) => `${path}: --set ${setting}`),
+  )
+  expect(missing).toEqual([])
+})
+
+/** As the site that shows them makes it. */
+const slug = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} -]/gu, '')
+    .replaceAll(' ', '-')
+
+const headingsOf = (path: string): string[] =>
+  shownIn(readFileSync(path, 'utf8').replace(/^```[\s\S]*?^```/gm, ''), /^#+ (.*)$/gm).map(([heading]) =>
+    slug(heading!),
+  )
+
+test('every file and every heading that they lead to is there', () => {
+  const broken = [...texts].flatMap(([path, text]) =>
+    shownIn(text, /\]\(([^)\s]+)\)/g)
+      .map(([target]) => target!)
+      .filter((target) => !/^[a-z]+:/.test(target))
+      .filter((target) => {
+        const [file = '', heading] = target.split('#')
+        const led = file === '' ? path : posix.join(posix.dirname(path), file)
+        return !existsSync(led) || (heading !== undefined && !headingsOf(led).includes(heading))
+      })
+      .map((target) => `${path}: ${target}`),
+  )
+  expect(broken).toEqual([])
 })
