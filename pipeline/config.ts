@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { MillraceError } from '../stages/errors.js'
+import { deadline, deadlineRules } from './config-deadline.js'
 import { http, httpRules } from './config-http.js'
 import { bundles, control, guardrails, verification } from './config-models.js'
 
@@ -90,6 +91,7 @@ const schema = z
     guardrails,
     kafka,
     batch,
+    deadline,
     credits: z
       .strictObject({
         records: count.default(16_384).describe('records in the pipe at once'),
@@ -135,6 +137,7 @@ const schema = z
       )
     if (c.guardrails && c.guardrails.keyFile === undefined && c.control.trustedKeys.length > 0)
       refuse(['guardrails', 'keyFile'], 'is needed: with control.trustedKeys a rollback has to be signed')
+    for (const [path, message] of deadlineRules(c)) refuse(['deadline', path], message)
     for (const [path, message] of httpRules(c.http, c.echo)) refuse(['http', path], message)
   })
 

@@ -1,5 +1,6 @@
 /** The pipe: everything that happens to a record between Kafka and Kafka, in the order in which it happens. */
-import { finalize, type Observable, tap } from 'rxjs'
+import { asyncScheduler, finalize, identity, type Observable, tap } from 'rxjs'
+import { admit } from '../stages/admit.js'
 import { awaitFences } from '../stages/await-fences.js'
 import { commit } from '../stages/commit.js'
 import { createCredits } from '../stages/credits.js'
@@ -12,6 +13,7 @@ import type {
   Assignment,
   Covered,
   Encoded,
+  LateEncoder,
   PredictionEncoder,
   Publisher,
   RecordDecoder,
@@ -21,7 +23,9 @@ import { publish } from '../stages/publish.js'
 import { refund } from '../stages/refund.js'
 import { shadow } from '../stages/shadow.js'
 import { transact } from '../stages/transact.js'
+import { withhold } from '../stages/withhold.js'
 import type { Config } from './config.js'
+import type { Deadline } from './config-deadline.js'
 import { defaultRecordsPerRun } from './kafka/source.js'
 import type { PipeObserver } from './pipe-observer.js'
 import type { ShadowReport } from './shadow-report.js'
@@ -29,10 +33,15 @@ import type { Swap } from './swap/swap.js'
 
 export interface PipeParts {
   /** Asked when a pipe is built, and for `batch` again with every batch: its limits may change while the pipe runs. */
-  readonly config: () => Pick<Config, 'batch' | 'credits' | 'inference' | 'maxOutputBytes' | 'commitIntervalMs'>
+  readonly config: () => Pick<
+    Config,
+    'batch' | 'credits' | 'deadline' | 'inference' | 'maxOutputBytes' | 'commitIntervalMs'
+  >
   readonly swap: Pick<Swap, 'choiceFor' | 'written'>
   readonly decoder: RecordDecoder
   readonly encoder: PredictionEncoder
+  /** needed where there is a firm deadline */
+  readonly lateEncoder?: LateEncoder
   /** `publish` at least once, or `transact` exactly once */
   readonly output: { readonly publisher: Publisher } | { readonly transactor: Transactor }
   readonly observer: PipeObserver
@@ -50,7 +59,7 @@ export const uncommittedRecords = ({ credits, delivery }: Pick<Config, 'credits'
 
 /** One pipe per assignment: it is built when partitions are assigned, drains when they are revoked, and holds nothing afterwards. */
 export const createPipe =
-  ({ config, swap, decoder, encoder, output, observer, shadows }: PipeParts) =>
+  ({ config, swap, decoder, encoder, lateEncoder, output, observer, shadows }: PipeParts) =>
   (assignment: Assignment): Observable<Encoded> => {
     const { batch, inference, maxOutputBytes, commitIntervalMs, credits: creditLimits } = config()
     // Records hold their credit until their transaction is committed, which takes a while that must not be one of idleness.
@@ -62,12 +71,17 @@ export const createPipe =
       await assignment.commit(offsets)
       observer.committed(offsets)
     }
+    const deadline = config().deadline && (() => config().deadline as Deadline)
+    const admitted =
+      deadline?.().class === 'firm'
+        ? admit({ decoder, deadlineMs: () => deadline().ms, now: asyncScheduler.now })
+        : decoder
     const scored = assignment
       .records(credits)
       .pipe(
         tap(observer.fetched),
         tap(choice.arrived),
-        decode({ choice, decoder, leases, maxRecords: batch.maxRecords }),
+        decode({ choice, decoder: admitted, leases, maxRecords: batch.maxRecords }),
         tap(observer.decoded),
         microBatch({ limits: () => config().batch, leases }),
         tap(observer.batched),
@@ -75,8 +89,9 @@ export const createPipe =
         tap(observer.scored),
       )
     const encoded = scored.pipe(
+      deadline ? withhold({ deadline }) : identity,
       shadow({ ...shadows, decoder, leases, concurrency: 2 }),
-      encode({ encoder, maxRecordBytes: maxOutputBytes }),
+      encode({ encoder, maxRecordBytes: maxOutputBytes, ...(lateEncoder && { lateEncoder }) }),
       tap(observer.encoded),
       awaitFences({ gate: swap }),
     )

@@ -2,6 +2,7 @@
 import type { Kafka } from 'kafkajs'
 import type { Observable } from 'rxjs'
 import type { Assignment, Encoded, Source, TopicPartition } from '../stages/ports.js'
+import { createLateEncoder } from './avro/late-encoder.js'
 import { createPredictionEncoder } from './avro/prediction-encoder.js'
 import { createRecordDecoder } from './avro/record-decoder.js'
 import type { Guardrails } from './guardrails.js'
@@ -53,7 +54,11 @@ export async function openPipe(
     config: () => live.current,
     swap,
     decoder: createRecordDecoder({ registry, echo: config.echo }),
-    encoder: createPredictionEncoder({ schemaId: predictionSchemaId }),
+    encoder: createPredictionEncoder({
+      schemaId: predictionSchemaId,
+      ...(config.deadline?.class === 'soft' && { late: (scored, row) => scored.late?.has(row) ?? false }),
+    }),
+    lateEncoder: createLateEncoder(codec),
     output: output.stage,
     observer,
   })

@@ -3,6 +3,8 @@ import { deadLetter } from './dead-letter.js'
 import { mergeCovered } from './merge-covered.js'
 import type {
   Encoded,
+  LateEncoder,
+  Missed,
   Outgoing,
   OutgoingRecord,
   OutputKind,
@@ -17,12 +19,14 @@ export interface EncodeOptions {
   readonly encoder: PredictionEncoder
   /** key, value and headers of a prediction; a larger one becomes a dead letter (`too-large`) */
   readonly maxRecordBytes: number
+  /** of records that missed a firm deadline; where there is none, no record does */
+  readonly lateEncoder?: LateEncoder
 }
 
 /**
  * Turns a scored batch into the records to publish, grouped by topic and partition, in input order within each group. A prediction keeps
  * its input's key, timestamp, headers (`traceparent` included) and partition. Records that could not be decoded, scored or encoded become
- * dead letters (see `deadLetter`). An encoder that throws errors the stream.
+ * dead letters (see `deadLetter`), those that missed a firm deadline late records. An encoder that throws errors the stream.
  *
  * @example
  * scored.pipe(encode({ encoder, maxRecordBytes: 1_000_000 }))
@@ -31,9 +35,10 @@ export function encode(options: EncodeOptions): OperatorFunction<Scored, Encoded
   return map((scored) => encodeBatch(scored, options))
 }
 
-function encodeBatch(scored: Scored, { encoder, maxRecordBytes }: EncodeOptions): Encoded {
+function encodeBatch(scored: Scored, { encoder, maxRecordBytes, lateEncoder }: EncodeOptions): Encoded {
   const predictions = new Map<number, OutgoingRecord[]>()
   const deadLetters = new Map<number, OutgoingRecord[]>()
+  const late = new Map<number, OutgoingRecord[]>()
   let records = 0
   let bytes = 0
   let firstRow = 0
@@ -48,16 +53,25 @@ function encodeBatch(scored: Scored, { encoder, maxRecordBytes }: EncodeOptions)
         const result = early ?? scored.failed.get(firstRow + row) ?? values[row]!
         if (!early) row++
         const outgoing = prediction(record, result, maxRecordBytes)
-        if ('code' in outgoing) {
+        if (!('code' in outgoing)) out.push(outgoing)
+        else if (lateEncoder && isMissed(outgoing)) {
+          const { key, headers, timestamp } = record
+          const value = lateEncoder.encode(record, part, outgoing, scored.scoredAt)
+          group(late, part.partition).push({ key, value, headers, timestamp })
+        } else {
           group(deadLetters, part.partition).push(deadLetter(record, part, outgoing, scored.scoredAt))
-        } else out.push(outgoing)
+        }
       }
     }
     records += part.records.length
     bytes += part.bytes
     firstRow += part.rows.count
   }
-  const outgoing = [...groups('predictions', predictions), ...groups('deadLetter', deadLetters)]
+  const outgoing = [
+    ...groups('predictions', predictions),
+    ...groups('deadLetter', deadLetters),
+    ...groups('late', late),
+  ]
   return { batch: scored, outgoing, covered: mergeCovered(scored.parts), records, bytes }
 }
 
@@ -71,6 +85,8 @@ function prediction(record: SourceRecord, result: Buffer | Rejected, maxBytes: n
     reason: `the prediction has ${bytes} bytes with key and headers, at most ${maxBytes} may be`,
   }
 }
+
+const isMissed = (rejected: Rejected): rejected is Missed => rejected.code === 'deadline-missed'
 
 function group(groups: Map<number, OutgoingRecord[]>, partition: number): OutgoingRecord[] {
   let records = groups.get(partition)

@@ -81,6 +81,12 @@ export const rejects = {
     retryable: false,
     remedy: 'check the model: its outputs do not fit the Prediction schema',
   },
+  'deadline-missed': {
+    message:
+      'the result would come after its firm deadline; the record is on the late topic, not among the dead letters',
+    retryable: false,
+    remedy: 'give it more time (deadline.ms), more workers or a faster model; or ask for soft',
+  },
   'too-large': {
     message: 'the prediction is larger than the output topic takes',
     retryable: false,

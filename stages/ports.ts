@@ -45,6 +45,16 @@ export interface Rejected {
   readonly reason: string
 }
 
+/** A record whose result would come, or came, after its firm deadline: it ends on the late topic instead of the dead letters. */
+export interface Missed extends Rejected {
+  readonly code: 'deadline-missed'
+  /** where that was found */
+  readonly stage: 'admission' | 'inference'
+  /** milliseconds since the epoch */
+  readonly deadline: number
+  readonly missedByMs: number
+}
+
 // ---------------------------------------------------------------- tensors
 
 export type TensorType =
@@ -202,6 +212,8 @@ export interface MicroBatch {
 export interface Scored extends MicroBatch {
   readonly outputs: Outputs
   readonly failed: ReadonlyMap<number, Rejected>
+  /** rows that missed a soft deadline, where there is one */
+  readonly late?: ReadonlySet<number>
   /** milliseconds since the epoch */
   readonly scoredAt: number
 }
@@ -308,6 +320,11 @@ export interface PredictionEncoder {
    * a `Rejected` where a prediction cannot be encoded. Entries of failed rows are not looked at.
    */
   encode(scored: Scored, part: Decoded, firstRow: number): (Buffer | Rejected)[]
+}
+
+export interface LateEncoder {
+  /** The `Late` bytes (Confluent-framed) of a record. `at`: when it was found late, milliseconds since the epoch. */
+  encode(record: SourceRecord, part: Decoded, missed: Missed, at: number): Buffer
 }
 
 export interface Publisher {

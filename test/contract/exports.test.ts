@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 
 /** By file, what it exports that exists at run time. */
 const vocabulary: Record<string, readonly string[]> = {
+  admit: ['admit'],
   'await-fences': ['awaitFences'],
   bisect: ['bisect'],
   canary: ['armOf'],
@@ -11,6 +12,7 @@ const vocabulary: Record<string, readonly string[]> = {
   'compare-part': ['comparePart'],
   'concat-rows': ['concatRows'],
   credits: ['createCredits'],
+  deadline: ['deadlineHeader', 'deadlineOf'],
   'dead-letter': ['deadLetter'],
   decode: ['decode'],
   encode: ['encode'],
@@ -21,6 +23,7 @@ const vocabulary: Record<string, readonly string[]> = {
   'merge-outgoing': ['mergeOutgoing'],
   'merge-outputs': ['mergeOutputs', 'noOutputs'],
   'micro-batch': ['microBatch'],
+  missed: ['missed'],
   ports: ['InferenceError'],
   publish: ['publish'],
   'record-bytes': ['recordBytes'],
@@ -35,6 +38,7 @@ const vocabulary: Record<string, readonly string[]> = {
   'tensor-data': ['allocate', 'tensorArrays'],
   transact: ['transact'],
   watermarks: ['createWatermarks'],
+  withhold: ['withhold'],
 }
 
 const files = readdirSync('stages').map((name) => name.replace(/\.ts$/, ''))

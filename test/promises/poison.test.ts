@@ -6,8 +6,11 @@ import { registerValues } from '../fixtures/digits.js'
 import { fragileBytes, fragileSchema, sound, soundScore, storeFragileModel } from '../fixtures/fragile-model.js'
 import { temporaryDirectory } from '../fixtures/stack-programs.js'
 
-/** Only a scorer that gives fewer outputs than rows makes such a prediction, and no bundle with one passes the gates. */
-const notOnTheWire: readonly RejectCode[] = ['not-encodable']
+/**
+ * Only a scorer that gives fewer outputs than rows makes such a prediction, and no bundle with one passes the gates. What misses its
+ * deadline is no poison, and goes to a topic of its own.
+ */
+const notOnTheWire: readonly RejectCode[] = ['not-encodable', 'deadline-missed']
 
 test('poison in a batch goes alone to the dead letters, with its original bytes and its reason', async () => {
   const store = await temporaryDirectory()

@@ -1,0 +1,51 @@
+/** Settings of the deadline of a deployment, and what the other settings leave of it. */
+import { z } from 'zod'
+
+export const deadline = z
+  .strictObject({
+    class: z
+      .enum(['soft', 'firm', 'hard'])
+      .describe('soft: late records are scored and say so; firm: they go to the late topic; hard is not promised'),
+    ms: z
+      .number()
+      .int()
+      .positive()
+      .max(24 * 3_600_000)
+      .describe('from the timestamp of a record to its prediction; the header millrace.deadline may shorten it'),
+  })
+  .optional()
+  .describe('end to end; no deadline by default')
+
+/** A deadline that can be kept: `hard` is none. */
+export interface Deadline {
+  readonly class: 'soft' | 'firm'
+  readonly ms: number
+}
+
+interface Surroundings {
+  readonly deadline?: { readonly class: Deadline['class'] | 'hard'; readonly ms: number }
+  readonly batch: { readonly maxDelayMs: number }
+  readonly delivery: 'at-least-once' | 'exactly-once'
+  readonly transactionIntervalMs: number
+}
+
+/** What is wrong between the settings, with the path within the section and the arithmetic. */
+export function* deadlineRules({ deadline, batch, delivery, transactionIntervalMs }: Surroundings) {
+  if (!deadline) return
+  if (deadline.class === 'hard')
+    yield [
+      'class',
+      'hard cannot be promised by a garbage-collected runtime on a shared kernel: ask for firm; ' +
+        '`millrace profile BUNDLE` measures the miss ratio that it can be given',
+    ] as const
+  const waits: [name: string, ms: number][] = [['batch.maxDelayMs', batch.maxDelayMs]]
+  // What a transaction holds is not seen before it is committed.
+  if (delivery === 'exactly-once') waits.push(['transactionIntervalMs', transactionIntervalMs])
+  const waited = waits.reduce((sum, [, ms]) => sum + ms, 0)
+  if (waited < deadline.ms) return
+  const terms = waits.map(([name, ms]) => `${name} ${ms}`).join(' + ')
+  yield [
+    'ms',
+    `${terms}${waits.length > 1 ? ` = ${waited}` : ''} leaves nothing of ${deadline.ms} ms to score in`,
+  ] as const
+}

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { type ConfigInput, parseConfig } from '../../../pipeline/config.js'
+
+const wrong = (settings: Partial<ConfigInput>) => () =>
+  parseConfig({ deployment: 'd', brokers: ['b:9092'], registry: 'http://registry', ...settings })
+
+test('a deadline that the waiting eats is refused with the arithmetic', () => {
+  expect(wrong({ deadline: { class: 'firm', ms: 20 }, batch: { maxDelayMs: 19 } })).not.toThrow()
+  expect(wrong({ deadline: { class: 'firm', ms: 20 }, batch: { maxDelayMs: 20 } })).toThrow(
+    'deadline.ms: batch.maxDelayMs 20 leaves nothing of 20 ms to score in',
+  )
+  expect(wrong({ deadline: { class: 'soft', ms: 101 }, delivery: 'exactly-once' })).toThrow(
+    'deadline.ms: batch.maxDelayMs 1 + transactionIntervalMs 100 = 101 leaves nothing of 101 ms to score in',
+  )
+})
+
+test('hard is refused, with what can be had instead', () => {
+  expect(wrong({ deadline: { class: 'hard', ms: 1_000 } })).toThrow(
+    /deadline.class: hard cannot be promised.*ask for firm/,
+  )
+})
