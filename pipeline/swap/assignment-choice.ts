@@ -25,19 +25,29 @@ export interface AssignmentChoiceOptions {
   readonly retryMs: number
 }
 
+export interface FencingChoice extends AssignmentChoice {
+  /**
+   * Sets the fences of a generation that has just become active, at the records that come next: all of them in one request to the log, which
+   * is under way while those records are still to come and to be scored.
+   */
+  activated(active: ActiveGeneration): void
+}
+
 /**
  * The answer comes from the fences. Past the last one, where no fence says otherwise yet, the active generation begins: that sets the next
- * fence, at the very record that is asked for. Except among the first records after an assignment: an owner before this one may have
+ * fence, at the very record that is asked for, if `activated` has not set it before. Except among the first records after an assignment: an owner before this one may have
  * published those and not have come to commit them, so the generation of the last fence goes on to where that is not possible. Between fences, where records are read again, older generations are loaded as they are needed
  * and let go when the partition has passed them.
  */
-export function createAssignmentChoice(options: AssignmentChoiceOptions): AssignmentChoice {
+export function createAssignmentChoice(options: AssignmentChoiceOptions): FencingChoice {
   const { fences, partitions } = options
   const { table } = fences
   /** generations that are not the active one, by number and digest, and the partitions that are reading through them */
   const older = new Map<string, { readonly live: LiveGeneration; readonly readers: Set<string> }>()
   /** of each partition: how many of the first records are still to come, and where those end that came */
   const first = new Map<string, { left: number; end: number }>()
+  /** the offset after the last record that came, by partition */
+  const positions = new Map<string, number>()
   let closed = false
 
   /** From here on nobody has published anything. */
@@ -141,9 +151,19 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Assign
     choose,
     arrived({ topic, partition, records, next }) {
       const key = `${topic}/${partition}`
+      positions.set(key, next)
       const so = first.get(key) ?? { left: options.uncommittedRecords, end: 0 }
       if (so.left <= 0) return
       first.set(key, { left: so.left - records.length, end: next })
+    },
+    activated(active) {
+      for (const { topic, partition } of partitions) {
+        const offset = positions.get(`${topic}/${partition}`)
+        if (offset === undefined) continue
+        const { fence, next } = table.at(topic, partition, offset)
+        const isBehind = fence && !next && fence.generation < active.plan.number
+        if (isBehind && offset >= newFrom(topic, partition)) begin(topic, partition, offset, active)
+      }
     },
     close() {
       closed = true

@@ -38,7 +38,7 @@ export interface Fences extends FenceGate {
   catchUp(): Promise<void>
   /**
    * Makes this worker the owner of the partitions, by the log: what others write there afterwards is void. Resolves when that is so, and
-   * everything that counts is in the table; or when the tenure ends.
+   * everything that counts is in the table; or when the tenure ends. From when another worker's claim is read here, `written` never resolves.
    */
   claim(partitions: readonly TopicPartition[], tenure: Tenure): Promise<void>
   /** Sets a fence: in the table at once, in the log soon; `written` tells when. */
@@ -54,6 +54,8 @@ export function createFences(options: FencesOptions): Fences {
   const { deployment, worker, log, onFence } = options
   const table = createFenceTable()
   const owned = new Set<string>()
+  /** partitions that another worker has claimed since, while this one has not been told by the group */
+  const lost = new Set<string>()
   /** by partition: what `written` has promised */
   const gates = new Map<string, { readonly opened: Promise<void>; open(): void }>()
 
@@ -63,7 +65,8 @@ export function createFences(options: FencesOptions): Fences {
   /** Says what is true where something void stands, so that the log and its compaction end with it. */
   const defend = (of: TopicPartition) => {
     for (const key of table.disputed(of)) {
-      const fence = table.find(key)
+      // One that is under way is not in the log yet, but will be before what is said here.
+      const fence = table.staged(of).find((one) => fenceKey(one) === key) ?? table.find(key)
       soon(key, fence ? { ...fence, worker } : null)
     }
   }
@@ -73,7 +76,7 @@ export function createFences(options: FencesOptions): Fences {
     const name = nameOf(fence)
     const counts = table.apply(fence)
     if (claimNumber(fence) !== undefined) {
-      if (counts && fence.worker !== worker) owned.delete(name)
+      if (counts && fence.worker !== worker && owned.delete(name)) lost.add(name)
       return
     }
     if (!counts) {
@@ -129,6 +132,7 @@ export function createFences(options: FencesOptions): Fences {
         if (signal.aborted) return
         for (const claim of claims) {
           owned.add(nameOf(claim))
+          lost.delete(nameOf(claim))
           defend(claim)
         }
         missing = missing.filter((of) => !owned.has(nameOf(of)))
@@ -141,7 +145,10 @@ export function createFences(options: FencesOptions): Fences {
       if (!gates.has(name)) gates.set(name, createGate())
       soon(fenceKey(fence), fence)
     },
-    written: (topic, partition) => gates.get(nameOf({ topic, partition }))?.opened,
+    written(topic, partition) {
+      const name = nameOf({ topic, partition })
+      return lost.has(name) ? never : gates.get(name)?.opened
+    },
     remove(fences) {
       for (const fence of fences) {
         const key = fenceKey(fence)
@@ -152,6 +159,7 @@ export function createFences(options: FencesOptions): Fences {
     disown(partitions) {
       for (const of of partitions) {
         owned.delete(nameOf(of))
+        lost.delete(nameOf(of))
         gates.delete(nameOf(of))
         table.unstage(of)
       }
@@ -161,6 +169,9 @@ export function createFences(options: FencesOptions): Fences {
 }
 
 const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`
+
+/** What another owns is not published any more; the pipe ends when the group says so too. */
+const never = new Promise<void>(() => undefined)
 
 const createGate = () => {
   let open: () => void = () => undefined

@@ -5,7 +5,7 @@
 import { Subject } from 'rxjs'
 import type { FenceGate, Fetched, Generation, ModelChoice, ModelLoader, TopicPartition } from '../../stages/ports.js'
 import type { Fence, ModelCommand, ModelEvent } from '../messages.js'
-import { createAssignmentChoice } from './assignment-choice.js'
+import { createAssignmentChoice, type FencingChoice } from './assignment-choice.js'
 import {
   createControlFold,
   type GenerationPlan,
@@ -92,6 +92,7 @@ export function createSwap(options: SwapOptions): Swap {
   const pool = createModelPool(options.loader)
   const changes = new Subject<void>()
   const lives = new Set<LiveGeneration>()
+  const choices = new Set<FencingChoice>()
   const retries = new Map<number, NodeJS.Timeout>()
   /** where the input ended when a partition was taken over */
   const ends = new Map<string, number>()
@@ -171,7 +172,8 @@ export function createSwap(options: SwapOptions): Swap {
     try {
       await one.prepared
     } catch (error) {
-      if (isSettled(plan) && !closed) {
+      const isBehind = plan.number > (active?.plan.number ?? 0)
+      if (isBehind && isSettled(plan) && !closed) {
         if (plan.agreed) owed = plan
         wait(`generation ${plan.number} needs ${plan.model}: ${(error as Error).message}`)
         retry(plan)
@@ -194,6 +196,7 @@ export function createSwap(options: SwapOptions): Swap {
     }
     if (owed && owed.number <= plan.number) owed = undefined
     wayBack = wayBackOf(active, before)
+    for (const choice of choices) choice.activated(active)
     wait(undefined)
     before?.live.retire()
   }
@@ -295,8 +298,8 @@ export function createSwap(options: SwapOptions): Swap {
       })
     },
     written: fences.written,
-    choiceFor: (partitions) =>
-      createAssignmentChoice({
+    choiceFor(partitions) {
+      const choice = createAssignmentChoice({
         deployment: options.deployment,
         worker: options.worker,
         partitions,
@@ -309,7 +312,14 @@ export function createSwap(options: SwapOptions): Swap {
         endOf: (topic, partition) => ends.get(`${topic}/${partition}`) ?? 0,
         uncommittedRecords: options.uncommittedRecords,
         retryMs,
-      }),
+      })
+      choices.add(choice)
+      const close = () => {
+        choices.delete(choice)
+        choice.close()
+      }
+      return { ...choice, close }
+    },
     get active() {
       return active?.generation
     },

@@ -14,6 +14,11 @@ const part = async ({ states }: Worker, name: Part, wanted: string) => {
   if (!states.all.some(is)) await firstValueFrom(states.changes.pipe(filter(is)))
 }
 
+/** Resolves when nothing is waited for any more. */
+const ready = async (worker: Worker) => {
+  if (!worker.status.ready) await firstValueFrom(worker.states.changes.pipe(filter(() => worker.status.ready)))
+}
+
 /** A door in front of the schema registry, and the URL that leads through it. */
 const startDoor = async (options?: { open: boolean }) => {
   const { host, pathname } = new URL(inject('registry'))
@@ -73,7 +78,7 @@ test('the broker may be killed and come back in the middle: the same worker goes
   await deployment.predictions.until((all) => all.length > before + 500)
   await stream.end()
   await deployment.answered()
-  expect(worker.status.ready).toBe(true)
+  await ready(worker)
   expect(deployment.account().missing).toEqual([])
   expect(deployment.deadLetters.items).toEqual([])
 })

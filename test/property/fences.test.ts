@@ -1,10 +1,17 @@
 /** The swap against a model of what the fence log means, over random histories of a deployment. */
 import { setTimeout } from 'node:timers/promises'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { Fence, ModelCommand } from '../../pipeline/messages.js'
 import type { FenceEntry } from '../../pipeline/swap/fences.js'
-import { createWorld, partitionCount, settled, type World } from '../fixtures/fence-world.js'
+import {
+  createWorld,
+  type Publication,
+  partitionCount,
+  settled,
+  type Worker,
+  type World,
+} from '../fixtures/fence-world.js'
 import { command } from '../fixtures/swap.js'
 
 // ---------------------------------------------------------------- what the fence log means
@@ -228,4 +235,69 @@ test('whatever happens to workers and logs, each offset has one generation, and 
     }),
     { numRuns: 150 },
   )
+})
+
+/** A world of two workers that have one partition each. */
+const twoWorkers = async () => {
+  const world = createWorld()
+  onTestFinished(() => world.close())
+  await world.join()
+  await world.join()
+  await world.rebalance(0, true)
+  const [first, second] = world.workers as [Worker, Worker]
+  return { world, first, second }
+}
+
+test('a fence under way stands when a worker that has lost the partition writes another in its place', async () => {
+  const { world, first: owner, second: lost } = await twoWorkers()
+  world.produce(1, [0])
+  world.lose(lost)
+  lost.fences.slow = true
+  await world.rebalance(0, true)
+  owner.fences.slow = true
+  world.fetch(owner, 1, 1)
+  world.fetch(lost, 1, 1)
+  lost.fences.write()
+  await settled()
+  owner.fences.read()
+  owner.fences.write(2)
+  owner.fences.read()
+  await settled()
+  // Should the owner crash now, what it has published must be explained by what is in the log.
+  world.publish(owner, 1)
+  expect(world.publications).toHaveLength(1)
+  const [{ generation, digest, at }] = world.publications as [Publication]
+  expect(scoredBy(meaningOf(world.fences.slice(0, at), 1), 0)).toMatchObject({ generation, digest })
+})
+
+test('a worker that has lost a partition publishes nothing of it once it has read that another claimed it', async () => {
+  const { world, second: lost } = await twoWorkers()
+  world.produce(1, [0])
+  world.fetch(lost, 1, 1)
+  await settled()
+  world.publish(lost, 1)
+  expect(world.publications).toHaveLength(1)
+  world.produce(1, [0])
+  world.lose(lost)
+  await world.rebalance(0, true)
+  world.fetch(lost, 1, 1)
+  await settled()
+  world.publish(lost, 1)
+  expect(world.publications).toHaveLength(1)
+})
+
+test('a commit that cannot be followed and is rolled back at once leaves nobody waiting', async () => {
+  const { world, first } = await twoWorkers()
+  first.control.slow = true
+  for (const said of ['SWITCH m@2', 'PREPARE m@bad', 'COMMIT', 'ROLLBACK']) {
+    const [action, model = null] = said.split(' ') as [ModelCommand['action'], string?]
+    world.command(command({ action, model }))
+  }
+  first.control.read()
+  await settled()
+  world.produce(0, [0])
+  world.fetch(first, 0, 1)
+  await settled()
+  world.publish(first, 1)
+  expect(world.publications).toHaveLength(1)
 })
