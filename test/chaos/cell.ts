@@ -3,11 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { groupStatus } from '../../pipeline/kafka/group-status.js'
 import { type FaultName, faults } from './faults.js'
-import { startGenerator } from './generator.js'
+import { type Generator, startGenerator } from './generator.js'
 import { createRandom } from './random.js'
+import { until } from './until.js'
 import { judge } from './verdict.js'
 import { startWatcher, type Watcher } from './watcher.js'
-import { createWorld, type Delivery } from './world.js'
+import { createWorld, type Delivery, type World } from './world.js'
 
 export interface CellOptions {
   readonly name: string
@@ -50,29 +51,33 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
   const random = createRandom(seed)
   const began = performance.now()
   const deployment = `chaos-${randomUUID().slice(0, 8)}`
-  const world = await createWorld({ deployment, delivery, partitions, model: 'digits@1' })
+  const small = options.faults.includes('disk-full') && { storeMegabytes: 8 }
+  const world = await createWorld({ deployment, delivery, partitions, model: 'digits@1', ...small })
   const wrong: string[] = []
   try {
     for (let i = 0; i < options.workers; i++) world.startWorker()
     const watcher = startWatcher(world)
     const generator = await startGenerator(world, options.recordsPerSecond)
-    await until(() => watcher.seen > 0)
     const windows: { fault: FaultName; from: number; to: number }[] = []
     while (generator.acknowledged < options.minRecords || windows.length < options.minFaults) {
       const fault = random.pick(options.faults)
-      const [seen, sent] = [watcher.seen, generator.acknowledged]
+      await flow(generator, watcher)
       const from = Date.now()
       await faults[fault]({ world, watcher, random })
       windows.push({ fault, from, to: Date.now() })
       await sleep(options.pauseMs)
-      await until(() => watcher.seen > seen)
-      if (generator.acknowledged === sent) wrong.push(`no records flowed during ${fault}`)
+      await flow(generator, watcher)
+      const dead = world.workers.filter(({ child }) => child.exitCode !== null || child.signalCode !== null)
+      if (dead.length > 0) throw new Error(`${dead.map(({ id }) => id).join(', ')} died during ${fault}`)
       onProgress(`${name}: ${windows.length} faults, ${generator.acknowledged} in, ${watcher.seen} out (${fault})`)
     }
     await generator.end()
     await drained(world)
-    await watcher.end()
+    await until('all predictions seen', () => watcher.seen >= generator.acknowledged)
     for (const worker of [...world.workers]) await world.signalWorker(worker, 'SIGTERM')
+    await watcher.end()
+    if (delivery === 'exactly-once' && watcher.stale > 0)
+      wrong.push(`${watcher.stale} were seen repeated or out of order while it ran`)
     const { report, wrong: found } = await judge(world, delivery, generator.acknowledged)
     return {
       name,
@@ -91,23 +96,18 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
   }
 }
 
+/** Until records are acknowledged and predictions seen: a fault has to meet a stream, and the stream has to come back. */
+async function flow(generator: Generator, watcher: Watcher): Promise<void> {
+  const [sent, seen] = [generator.acknowledged, watcher.seen]
+  await until('records in and predictions out', () => generator.acknowledged > sent && watcher.seen > seen)
+}
+
 /** Until the group has committed everything. */
-async function drained({ kafka, deployment, topics }: Parameters<typeof judge>[0]): Promise<void> {
-  await until(async () => {
+async function drained({ kafka, deployment, topics }: World): Promise<void> {
+  await until('everything committed', async () => {
     const { partitions: all } = await groupStatus(kafka, deployment, topics.input).catch(() => ({ partitions: [] }))
     return all.length > 0 && all.every(({ lag }) => lag === 0)
   })
-}
-
-const patienceMs = 120_000
-
-/** Rejects when it does not come true: a fault that was not recovered from. */
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + patienceMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not recovered within ${patienceMs / 1000} s`)
-    await sleep(50)
-  }
 }
 
 /** A worker that is gone is missed until the group has given its partitions to others. */

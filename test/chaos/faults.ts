@@ -1,18 +1,16 @@
-/** What is done to a running deployment. Each does its harm once, waits until it is over, and leaves as many workers as there were. */
+/**
+ * What is done to a running deployment. Each does its harm once, sees that it did harm, waits until it is over, and leaves as many workers as
+ * there were.
+ */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createLogWriter } from '../../pipeline/kafka/log-writer.js'
-import type { Random } from './random.js'
-import type { Watcher } from './watcher.js'
-import type { World } from './world.js'
-
-export interface Scene {
-  readonly world: World
-  readonly watcher: Watcher
-  readonly random: Random
-}
-
-export type Fault = (scene: Scene) => Promise<void>
+import { kafkaAnswers } from '../../docker/kafka.js'
+import { registryAnswers } from '../../docker/registry.js'
+import { groupMembers } from '../../pipeline/kafka/group-status.js'
+import { diskFull } from './disk-full.js'
+import { command, type Fault, switchTo } from './switch.js'
+import { until } from './until.js'
+import type { WorkerProcess, World } from './world.js'
 
 const models = ['digits@1', 'digits@2', 'digits@3']
 
@@ -23,14 +21,17 @@ const replaced =
     world.startWorker()
   }
 
-const command = async ({ world }: Scene, commands: readonly (object | string)[]): Promise<void> => {
-  const writer = createLogWriter(world.kafka, world.topics.control)
-  const texts = commands.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)))
-  await Promise.all(texts.map((text) => writer.append(world.deployment, Buffer.from(text))))
-  await writer.close()
-}
+/** Until the group has the worker as a member, or has given it up. */
+const member = ({ kafka, deployment }: World, { id }: WorkerProcess, is: boolean): Promise<void> =>
+  until(`${id} ${is ? 'in' : 'out of'} the group`, async () => {
+    const members = await groupMembers(kafka, deployment).catch(() => undefined)
+    return members?.includes(id) === is
+  })
 
-const switchModel: Fault = (scene) => command(scene, [{ action: 'SWITCH', model: scene.random.pick(models) }])
+const threadDeaths = async ({ url }: WorkerProcess): Promise<number> => {
+  const metrics = await (await fetch(`${url}/metrics`)).text()
+  return Number(/^millrace_inference_thread_deaths_total\S* (\d+)/m.exec(metrics)?.[1] ?? Number.NaN)
+}
 
 export const faults = {
   kill: replaced('SIGKILL'),
@@ -38,8 +39,9 @@ export const faults = {
   /** long enough for the group to give its partitions to others; then it goes on as if nothing had happened */
   zombie: async ({ world, random }) => {
     const worker = random.pick(world.workers)
+    await member(world, worker, true)
     await world.signalWorker(worker, 'SIGSTOP')
-    await sleep(15_000)
+    await Promise.all([sleep(15_000), member(world, worker, false)])
     await world.signalWorker(worker, 'SIGCONT')
   },
   'broker-kill': async ({ world }) => {
@@ -48,15 +50,19 @@ export const faults = {
   },
   'broker-pause': async ({ world, random }) => {
     world.signalBroker('SIGSTOP')
-    await sleep(random.between(2_000, 8_000))
+    const answered = kafkaAnswers(world.brokers)
+    await sleep(random.between(2_500, 8_000))
     world.signalBroker('SIGCONT')
+    if (await answered) throw new Error('the broker answered while it was stopped')
   },
   'registry-down': async ({ world }) => {
     await world.stopRegistry()
     // A worker that comes now has to wait for it, and one that is there has all it needs.
-    world.startWorker()
+    const worker = world.startWorker()
     await sleep(2_000)
+    if (await registryAnswers(world.registry)) throw new Error('the registry answered while it was down')
     await world.startRegistry()
+    await member(world, worker, true)
     await world.signalWorker(world.workers[0]!, 'SIGTERM')
   },
   'control-flood': async (scene) => {
@@ -68,10 +74,18 @@ export const faults = {
   },
   'rebalance-storm': async ({ world }) => {
     const worker = world.startWorker()
-    await sleep(3_000)
+    await Promise.all([sleep(3_000), member(world, worker, true)])
     await world.signalWorker(worker, 'SIGTERM')
   },
-  switch: switchModel,
+  switch: (scene) => switchTo(scene, scene.random.pick(models)),
+  'disk-full': diskFull,
+  'inference-crash': async ({ world, random }) => {
+    const worker = random.pick(world.workers)
+    await member(world, worker, true)
+    const before = await threadDeaths(worker)
+    worker.child.kill('SIGUSR2')
+    await until(`an inference thread of ${worker.id} dead`, async () => (await threadDeaths(worker)) > before)
+  },
   'slow-consumer': ({ watcher }) => watcher.pause(3_000),
 } as const satisfies Record<string, Fault>
 

@@ -1,4 +1,4 @@
-/** A consumer that reads predictions while things happen, as a reader of committed records: how they flow, and the gaps between them. */
+/** A consumer that reads predictions while things happen, as a reader of committed records: how they flow, in which order, and the gaps between. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createMessageCodec } from '../../pipeline/avro/message-codec.js'
 import { createRegistry } from '../../pipeline/avro/registry.js'
@@ -14,6 +14,10 @@ export interface Gap {
 export interface Watcher {
   /** predictions that were seen, duplicates included */
   readonly seen: number
+  /** … that were not of an offset beyond all before them of their partition: repeated, or out of order */
+  readonly stale: number
+  /** the greatest of a prediction that was seen */
+  readonly generation: number
   /** the longest silences, longest first */
   readonly gaps: readonly Gap[]
   /** when a partition's predictions were seen to be of another generation than before */
@@ -29,10 +33,13 @@ export function startWatcher({ kafka, topics, registry: url }: World): Watcher {
   const registry = createRegistry({ url })
   const codec = createMessageCodec(registry)
   const generations = new Map<number, number>()
+  const offsets = new Map<number, number>()
   const changes: number[] = []
   const ending = new AbortController()
   const gaps: Gap[] = []
   let seen = 0
+  let stale = 0
+  let greatest = 0
   let last: number | undefined
   let paused: Promise<unknown> | undefined
 
@@ -53,17 +60,26 @@ export function startWatcher({ kafka, topics, registry: url }: World): Watcher {
       if (gaps.length > 100_000) gaps.sort((one, other) => other.ms - one.ms).length = 50_000
       last = now
       seen += records.length
-      const newest = records[records.length - 1]?.value
-      if (!newest) continue
-      const { generation } = await codec.decodePrediction(newest)
-      if (generation > (generations.get(partition) ?? generation)) changes.push(now)
-      generations.set(partition, generation)
+      for (const { value } of records) {
+        const { generation, offset } = await codec.decodePrediction(value!)
+        if (offset <= (offsets.get(partition) ?? -1)) stale++
+        else offsets.set(partition, offset)
+        if (generation > (generations.get(partition) ?? generation)) changes.push(now)
+        generations.set(partition, generation)
+        greatest = Math.max(greatest, generation)
+      }
     }
   }
   const running = run()
   return {
     get seen() {
       return seen
+    },
+    get stale() {
+      return stale
+    },
+    get generation() {
+      return greatest
     },
     get gaps() {
       return gaps.toSorted((one, other) => other.ms - one.ms)
