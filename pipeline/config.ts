@@ -141,14 +141,35 @@ const schema = z
     for (const [path, message] of httpRules(c.http, c.echo)) refuse(['http', path], message)
   })
 
+/**
+ * The topics of a deployment, by what they are for.
+ *
+ * @interface
+ */
 export type TopicNames = Required<z.output<typeof topics>>
 type Parsed = z.output<typeof schema>
+
+/**
+ * The way to Kafka, and how a worker reads.
+ *
+ * @interface
+ */
+export type KafkaSettings = Readonly<z.output<typeof kafka> & { groupId: string }>
+/**
+ * Every setting, parsed and checked, with its default; frozen.
+ *
+ * @interface
+ */
 export type Config = Readonly<Omit<Parsed, 'topics' | 'kafka'>> & {
   readonly topics: Readonly<TopicNames>
-  readonly kafka: Readonly<Parsed['kafka'] & { groupId: string }>
+  readonly kafka: KafkaSettings
 }
 
-/** What a user may write; JSON Schema for editors comes from the same source. */
+/**
+ * What a user may write; JSON Schema for editors comes from the same source.
+ *
+ * @interface
+ */
 export type ConfigInput = z.input<typeof schema>
 export const configJsonSchema = () => z.toJSONSchema(schema, { io: 'input' })
 

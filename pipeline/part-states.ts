@@ -1,7 +1,9 @@
 /** What each part of a worker is about, for status, readiness and the log: infrastructure that is away is a state, not a crash. */
 import { Subject } from 'rxjs'
 
-export const parts = [
+export type Part = 'source' | 'publisher' | 'registry' | 'control' | 'fences' | 'events' | 'model' | 'models' | 'shadow'
+
+export const parts: readonly Part[] = [
   'source',
   'publisher',
   'registry',
@@ -11,8 +13,7 @@ export const parts = [
   'model',
   'models',
   'shadow',
-] as const
-export type Part = (typeof parts)[number]
+]
 
 export interface PartState {
   readonly part: Part

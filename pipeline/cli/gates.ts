@@ -1,6 +1,8 @@
 /** What checks of a bundle found, as people read it; a bundle that did not pass is a failed command. */
 import { basename } from 'node:path'
 import type { Command } from 'commander'
+import { deploymentStatus } from '../client/deployment-status.js'
+import { withRegistry } from '../client/registry.js'
 import { registeredSchemas } from '../input-evidence.js'
 import type { Gate, GateReport } from '../model/gates.js'
 import type { TrustedKey } from '../model/keys.js'
@@ -9,12 +11,10 @@ import { verifyBundle, type WriterSchema } from '../model/verifier.js'
 import { trustedKeysOf } from '../trusted-keys.js'
 import { verifyForSwitch } from '../verification.js'
 import type { Context } from './context.js'
-import { deploymentStatus } from './deployment-status.js'
 import { CommandFailed } from './failure.js'
 import { readKey } from './key-file.js'
 import { collect } from './options.js'
 import type { Colors } from './output.js'
-import { withRegistry } from './registry.js'
 
 export interface GateFlags {
   readonly topic?: string

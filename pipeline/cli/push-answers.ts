@@ -1,12 +1,12 @@
 /** What the workers of a group say of a bundle that is pushed to them. */
 import { MillraceError } from '../../stages/errors.js'
 import { pause } from '../backoff.js'
+import { withGroup } from '../client/group.js'
 import type { Config } from '../config.js'
 import type { ModelEvent } from '../messages.js'
 import type { Pushed } from '../push-model.js'
 import { followLog } from '../swap/log-follower.js'
 import type { Context } from './context.js'
-import { withGroup } from './group.js'
 
 export interface StoredBy {
   readonly worker: string

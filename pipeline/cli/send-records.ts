@@ -1,10 +1,11 @@
 /** The loop of `produce`: read, encode, send, at a pace, within bounds. */
 import { MillraceError } from '../../stages/errors.js'
+import type { Outbox } from '../client/outbox.js'
+import { keyText } from '../client/producing.js'
+import type { ValueEncoder } from '../client/record-encoding.js'
 import type { InputFile } from './input-file.js'
 import { type BadLine, type InputRecord, isBad, readRecords } from './input-records.js'
-import type { Outbox } from './outbox.js'
 import { createPace } from './pace.js'
-import type { ValueEncoder } from './record-encoding.js'
 
 export interface SendOptions {
   readonly input: InputFile
@@ -36,7 +37,7 @@ export const sendRecords = async (options: SendOptions): Promise<number> => {
   const ended = () => signal.aborted || records === limit
 
   const sendOne = async (one: InputRecord) => {
-    const key = options.key === undefined ? null : keyOf(one, options.key)
+    const key = options.key === undefined ? null : keyText(one.fields, options.key)
     const value = encoder!.encode(one.fields)
     const due = pace?.()
     if (due) await due
@@ -91,11 +92,4 @@ export const sendRecords = async (options: SendOptions): Promise<number> => {
 
   while ((await pass()) && options.loop && !ended());
   return records
-}
-
-const keyOf = ({ fields }: InputRecord, name: string): Buffer | null => {
-  const value = fields[name]
-  if (value === undefined) throw new MillraceError('record-invalid', `there is no field ${name} for the key`)
-  if (value === null) return null
-  return Buffer.from(typeof value === 'object' ? JSON.stringify(value) : String(value))
 }

@@ -1,6 +1,7 @@
 /** The status of a deployment as people read it. */
+
+import type { DeploymentStatus, ModelInUse } from '../client/deployment-status.js'
 import type { ModelEvent } from '../messages.js'
-import type { DeploymentStatus, ModelInUse } from './deployment-status.js'
 import { count, duration, shortDigest } from './format.js'
 import { type Colors, facts, table } from './output.js'
 

@@ -6,6 +6,8 @@
  *
  * `ready → released` is a candidate that was aborted or overtaken. After the lifecycle of a servable in TensorFlow Serving.
  */
+export type GenerationState = 'loading' | 'verifying' | 'ready' | 'active' | 'draining' | 'released' | 'failed'
+
 export const transitions = {
   loading: ['verifying', 'failed'],
   verifying: ['ready', 'failed'],
@@ -14,9 +16,7 @@ export const transitions = {
   draining: ['released'],
   released: [],
   failed: [],
-} as const satisfies Record<string, readonly string[]>
-
-export type GenerationState = keyof typeof transitions
+} as const satisfies Record<GenerationState, readonly GenerationState[]>
 
 export const mayBecome = (from: GenerationState, to: GenerationState): boolean =>
   (transitions[from] as readonly GenerationState[]).includes(to)

@@ -1,5 +1,5 @@
-/** The vocabulary of the stages: who adds a word or takes one away does it here too. */
-import { readdirSync } from 'node:fs'
+/** The vocabulary of the stages, and what of it and of the rest is public: who adds a word or takes one away does it here too. */
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
 /** By file, what it exports that exists at run time. */
@@ -41,7 +41,9 @@ const vocabulary: Record<string, readonly string[]> = {
   withhold: ['withhold'],
 }
 
-const files = readdirSync('stages').map((name) => name.replace(/\.ts$/, ''))
+const files = readdirSync('stages')
+  .map((name) => name.replace(/\.ts$/, ''))
+  .filter((name) => name !== 'index')
 
 test('there is a file for every word, and no other', () => {
   expect(files.sort()).toEqual(Object.keys(vocabulary).sort())
@@ -56,4 +58,45 @@ test('an operator is found in the file of its name', () => {
   const operators = ['decode', 'microBatch', 'infer', 'encode', 'publish', 'commit', 'refund']
   const fileOf = (operator: string) => operator.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   for (const operator of operators) expect(vocabulary[fileOf(operator)]).toEqual([operator])
+})
+
+/** What `millrace/stages` has, that exists at run time. */
+const publicStages = [
+  'InferenceError',
+  'MillraceError',
+  'awaitFences',
+  'commit',
+  'createCredits',
+  'createLeases',
+  'createWatermarks',
+  'deadLetter',
+  'decode',
+  'encode',
+  'errors',
+  'infer',
+  'microBatch',
+  'publish',
+  'refund',
+  'rejects',
+  'shadow',
+  'stage',
+  'transact',
+]
+
+test('millrace/stages has these words, and no others', async () => {
+  expect(Object.keys(await import('millrace/stages')).sort()).toEqual(publicStages)
+})
+
+test('millrace has them too, and these', async () => {
+  const own = ['configJsonSchema', 'createClient', 'createPipeline', 'openPorts', 'parseConfig', 'topicNames']
+  expect(Object.keys(await import('millrace')).sort()).toEqual([...publicStages, ...own].sort())
+})
+
+test('whatever the pipe is made of is public', () => {
+  const pipe = readFileSync('pipeline/pipe.ts', 'utf8')
+  const made = [...pipe.matchAll(/^import \{ ([^}]+) \} from '\.\.\/stages\//gm)].flatMap(([, names]) =>
+    names!.split(', '),
+  )
+  expect(made.length).toBeGreaterThan(8)
+  expect(made.filter((name) => !publicStages.includes(name))).toEqual([])
 })

@@ -3,12 +3,12 @@ import { MillraceError } from '../../../stages/errors.js'
 import type { SourceRecord } from '../../../stages/ports.js'
 import { createMessageCodec } from '../../avro/message-codec.js'
 import type { SchemaRegistry } from '../../avro/registry.js'
+import { withRegistry } from '../../client/registry.js'
 import { type ReadTopicOptions, readTopic } from '../../kafka/topic-reader.js'
 import { type Context, contextOf } from '../context.js'
 import { examples, wholeNumber } from '../options.js'
 import { createPredictionTable } from '../prediction-table.js'
 import { createRecordLine } from '../record-lines.js'
-import { withRegistry } from '../registry.js'
 import type { Session } from '../session.js'
 
 interface ConsumeFlags {

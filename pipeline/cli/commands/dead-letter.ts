@@ -1,14 +1,14 @@
 import { type Command, Option } from 'commander'
 import { MillraceError, rejects } from '../../../stages/errors.js'
+import { openOutbox } from '../../client/outbox.js'
+import { withRegistry } from '../../client/registry.js'
 import { type Context, contextOf } from '../context.js'
 import { type DeadLetter, type DeadLetterFilter, readDeadLetters } from '../dead-letters.js'
 import { count, plural } from '../format.js'
 import { collect, examples, wholeNumber } from '../options.js'
-import { openOutbox } from '../outbox.js'
 import { type Colors, table } from '../output.js'
 import { createProgress } from '../progress.js'
 import { createRecordLine } from '../record-lines.js'
-import { withRegistry } from '../registry.js'
 import type { Session } from '../session.js'
 
 interface ListFlags extends DeadLetterFilter {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { createLogUpdate } from 'log-update'
 import { pause } from '../../backoff.js'
+import { type DeploymentStatus, deploymentStatus } from '../../client/deployment-status.js'
+import { withRegistry } from '../../client/registry.js'
 import { type Context, contextOf } from '../context.js'
-import { type DeploymentStatus, deploymentStatus } from '../deployment-status.js'
 import { count } from '../format.js'
 import { examples, positiveNumber } from '../options.js'
-import { withRegistry } from '../registry.js'
 import type { Session } from '../session.js'
 import { describeStatus } from '../status-text.js'
 

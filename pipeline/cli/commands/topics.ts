@@ -1,18 +1,9 @@
 import type { Command } from 'commander'
-import { createTopics, describeTopics, type TopicResult } from '../../kafka/admin.js'
-import { planTopics, type TopicPlan } from '../../kafka/topic-plan.js'
+import { type CreatedTopic, createDeploymentTopics, defaultPartitions, type TopicOptions } from '../../client/topics.js'
 import { type Context, contextOf } from '../context.js'
 import { examples, wholeNumber } from '../options.js'
 import { type Colors, table } from '../output.js'
 import type { Session } from '../session.js'
-
-interface CreateFlags {
-  readonly partitions?: number
-  readonly replicationFactor?: number
-  readonly maxMessageBytes?: number
-}
-
-const defaultPartitions = 4
 
 export const addTopics = (program: Command, session: Session): void => {
   const topics = program
@@ -33,7 +24,7 @@ export const addTopics = (program: Command, session: Session): void => {
     )
     .option('--replication-factor <n>', 'as the broker has it by default', wholeNumber(1, 100))
     .option('--max-message-bytes <n>', 'largest record of the input', wholeNumber(1024, 1 << 30))
-    .action((flags: CreateFlags) => run(contextOf(session, create), flags))
+    .action((flags: TopicOptions) => run(contextOf(session, create), flags))
   examples(
     create,
     ['millrace topics create --deployment digits', 'the topics digits.input, digits.predictions, …'],
@@ -42,28 +33,18 @@ export const addTopics = (program: Command, session: Session): void => {
   )
 }
 
-const run = async (context: Context, flags: CreateFlags): Promise<void> => {
+const run = async (context: Context, flags: TopicOptions): Promise<void> => {
   const { config } = await context.loadConfig()
-  const kafka = await context.kafka(config)
-  const { input } = config.topics
-  const partitions =
-    flags.partitions ?? (await describeTopics(kafka, [input])).get(input)?.partitions ?? defaultPartitions
-  const plan = planTopics(config.topics, {
-    partitions,
-    replicationFactor: flags.replicationFactor,
-    inputMaxMessageBytes: flags.maxMessageBytes,
-  })
-  const results = await createTopics(kafka, plan)
-  const topics = results.map((result, index) => ({ ...result, partitions: plan[index]!.partitions }))
-  context.output.result({ deployment: config.deployment, topics }, () => show(plan, results, context.output.colors))
+  const topics = await createDeploymentTopics(await context.kafka(config), config, flags)
+  context.output.result({ deployment: config.deployment, topics }, () => show(topics, context.output.colors))
 }
 
-const show = (plan: readonly TopicPlan[], results: readonly TopicResult[], colors: Colors): string =>
+const show = (topics: readonly CreatedTopic[], colors: Colors): string =>
   table(
     ['topic', 'partitions', 'result'],
-    results.map(({ topic, result, detail }, index) => [
+    topics.map(({ topic, partitions, result, detail }) => [
       topic,
-      String(plan[index]!.partitions),
+      String(partitions),
       result === 'differs'
         ? colors.yellow(`left as it is: ${detail}`)
         : result === 'created'

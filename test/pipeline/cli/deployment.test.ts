@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { DeploymentStatus } from '../../../pipeline/cli/deployment-status.js'
+import type { DeploymentStatus } from '../../../pipeline/client/deployment-status.js'
 import type { Prediction } from '../../../pipeline/messages.js'
 import { millrace, millraceJson, startMillrace } from '../../fixtures/cli.js'
 import { uniqueName } from '../../fixtures/kafka.js'

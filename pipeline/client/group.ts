@@ -1,4 +1,4 @@
-/** How a command talks to all workers of a deployment: its logs, and who is in the group. */
+/** How a client talks to all workers of a deployment: its logs, and who is in the group. */
 import { MillraceError } from '../../stages/errors.js'
 import { createMessageCodec, type MessageCodec } from '../avro/message-codec.js'
 import { createCommandDecoder } from '../command-decoder.js'
@@ -13,7 +13,7 @@ import type { DialogueOptions } from '../swap/group-dialogue.js'
 import { followLog } from '../swap/log-follower.js'
 import type { Log } from '../swap/logs.js'
 import { trustedKeysOf } from '../trusted-keys.js'
-import type { Context } from './context.js'
+import type { Connection } from './connection.js'
 import { issuer } from './control.js'
 import { withRegistry } from './registry.js'
 
@@ -32,14 +32,14 @@ export interface GroupOptions {
 
 /** Runs with the group, and lets go of it. Throws `topic-missing`, and before anything is sent what its signature is wrong with. */
 export const withGroup = <T>(
-  context: Context,
+  connection: Connection,
   config: Config,
   { key, events }: GroupOptions,
   work: (group: Group) => Promise<T>,
 ): Promise<T> =>
-  withRegistry(context, config, async (registry) => {
+  withRegistry(connection, config, async (registry) => {
     const { topics, deployment } = config
-    const kafka = await context.kafka(config)
+    const kafka = await connection.kafka(config)
     const there = await describeTopics(kafka, [topics.control, topics.events, topics.fences])
     for (const topic of [topics.control, topics.events, topics.fences])
       if (!there.has(topic)) throw new MillraceError('topic-missing', topic)
@@ -73,7 +73,7 @@ export const withGroup = <T>(
           events: eventLog,
           members: () => groupMembers(kafka, config.kafka.groupId),
           issuer: issuer(),
-          signal: context.signal,
+          signal: connection.signal,
         },
         fences: () => readFences(createKafkaLog({ ...logOptions, topic: topics.fences, decode: decodeFence(codec) })),
       })

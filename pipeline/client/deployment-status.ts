@@ -6,7 +6,7 @@ import { createMessageCodec } from '../avro/message-codec.js'
 import type { SchemaRegistry } from '../avro/registry.js'
 import { createCommandDecoder } from '../command-decoder.js'
 import type { Config } from '../config.js'
-import { type GroupStatus, groupStatus } from '../kafka/group-status.js'
+import { groupStatus } from '../kafka/group-status.js'
 import { type ReadTopicOptions, readTopic } from '../kafka/topic-reader.js'
 import type { Fence, ModelEvent } from '../messages.js'
 import { createControlFold } from '../swap/control-fold.js'
@@ -44,7 +44,8 @@ export interface PartitionInGroup {
 
 export interface DeploymentStatus {
   readonly deployment: string
-  readonly group: Pick<GroupStatus, 'groupId' | 'state'>
+  /** `state` as the broker calls it: Stable, PreparingRebalance, Empty, Dead, … */
+  readonly group: { readonly groupId: string; readonly state: string }
   /** what the control log asks for, else what was scored last; null: nothing yet */
   readonly model: ModelInUse | null
   /** a switch that waits for COMMIT or ABORT */

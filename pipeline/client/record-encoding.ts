@@ -1,7 +1,6 @@
 /** Records of a file as framed Avro. */
 import { frame } from '../avro/framing.js'
 import { createRecordEncoder } from '../avro/record-encoder.js'
-import type { InputFormat } from './input-records.js'
 
 export interface ValueEncoder {
   /** Throws `record-invalid`, naming the field. */
@@ -11,7 +10,7 @@ export interface ValueEncoder {
 }
 
 /** `schema` is parsed JSON, `id` its number in the registry. Throws `record-invalid` when it is no Avro schema. */
-export const createValueEncoder = (schema: unknown, id: number, format: InputFormat): ValueEncoder => {
+export const createValueEncoder = (schema: unknown, id: number, format: 'json' | 'csv'): ValueEncoder => {
   const encoder = createRecordEncoder(schema)
   const known = new Set((schema as { fields?: { name: string }[] }).fields?.map(({ name }) => name))
   const leftOut = new Set<string>()

@@ -6,7 +6,7 @@ import type { Config } from '../config.js'
 import { createLogWriter } from '../kafka/log-writer.js'
 import type { ModelCommand } from '../messages.js'
 import { signCommand } from '../model/command-signature.js'
-import type { Context } from './context.js'
+import type { Connection } from './connection.js'
 import { withRegistry } from './registry.js'
 
 export interface SentCommand {
@@ -43,16 +43,16 @@ export const issuer = (): string => {
 
 /** Resolves once all in-sync replicas have it. `key`: PEM of a private key to sign with. */
 export const sendCommand = async (
-  context: Context,
+  connection: Connection,
   config: Config,
   given: ModelCommand,
   key?: string,
 ): Promise<SentCommand> => {
   const command = key === undefined ? given : signCommand(given, config.deployment, key)
-  return withRegistry(context, config, async (registry) => {
+  return withRegistry(connection, config, async (registry) => {
     const codec = createMessageCodec(registry)
     await codec.prepare(config.topics)
-    const writer = createLogWriter(await context.kafka(config), config.topics.control)
+    const writer = createLogWriter(await connection.kafka(config), config.topics.control)
     try {
       return { command, offset: await writer.append(config.deployment, codec.encodeCommand(command)) }
     } finally {

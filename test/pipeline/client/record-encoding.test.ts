@@ -1,7 +1,7 @@
 import avro from 'avsc'
 import { expect, test } from 'vitest'
-import { createValueEncoder } from '../../../pipeline/cli/record-encoding.js'
 import { guessSchema } from '../../../pipeline/cli/schema-guess.js'
+import { createValueEncoder } from '../../../pipeline/client/record-encoding.js'
 
 const schema = { type: 'record', name: 'R', fields: [{ name: 'a', type: 'int' }] }
 
