@@ -4,10 +4,12 @@
  * @module stages
  */
 
+export * from './admit.js'
 export * from './await-fences.js'
 export * from './commit.js'
 export * from './credits.js'
 export * from './dead-letter.js'
+export * from './deadline.js'
 export * from './decode.js'
 export * from './encode.js'
 export * from './errors.js'
@@ -21,3 +23,4 @@ export * from './shadow.js'
 export * from './stage.js'
 export * from './transact.js'
 export * from './watermarks.js'
+export * from './withhold.js'

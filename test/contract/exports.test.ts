@@ -64,12 +64,15 @@ test('an operator is found in the file of its name', () => {
 const publicStages = [
   'InferenceError',
   'MillraceError',
+  'admit',
   'awaitFences',
   'commit',
   'createCredits',
   'createLeases',
   'createWatermarks',
   'deadLetter',
+  'deadlineHeader',
+  'deadlineOf',
   'decode',
   'encode',
   'errors',
@@ -81,6 +84,7 @@ const publicStages = [
   'shadow',
   'stage',
   'transact',
+  'withhold',
 ]
 
 test('millrace/stages has these words, and no others', async () => {
