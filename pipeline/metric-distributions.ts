@@ -1,4 +1,5 @@
 /** What has to be measured as batches pass: their sizes, and how long things took. A few observations per batch. */
+import { createBatchesInOrder } from './batches-in-order.js'
 import type { Meters } from './metrics.js'
 import { observing, type PipeObserver } from './pipe-observer.js'
 
@@ -23,25 +24,42 @@ export const observeDistributions = (
   { counters, histograms }: Meters,
   { now, today }: Clock = { now: () => performance.now(), today: () => Date.now() },
 ): PipeObserver => {
-  /** when the batches that are with the model came to it: the stage keeps order */
-  const handedOver: number[] = []
+  const queued = (queue: string, ms: number) => histograms.millrace_queue_seconds.observe({ queue }, ms / 1_000)
+  const scoring = createBatchesInOrder()
+  const publishing: number[] = []
+  /** when the first record of the batch that is open came to it */
+  let gathering: number | undefined
   let answeredAt = 0
   let published: { readonly generation: number; readonly at: number } | undefined
 
   return observing({
-    batched({ rows }) {
-      histograms.millrace_batch_rows.observe(rows)
-      handedOver.push(now())
+    decoded() {
+      gathering ??= now()
     },
-    scored({ rows }) {
+    batched(batch) {
       const at = now()
+      histograms.millrace_batch_rows.observe(batch.rows)
+      if (gathering !== undefined) queued('batch', at - gathering)
+      gathering = undefined
+      scoring.came(batch, at)
+    },
+    scored(piece) {
+      const at = now()
+      const whole = scoring.left(piece)
+      if (!whole) return
       // One thread answers one batch after the other: a batch is begun when it was there and the one before was done.
-      const begun = Math.max(handedOver.shift() ?? at, answeredAt)
+      const begun = Math.max(whole.at, answeredAt)
       answeredAt = at
-      if (rows > 0) histograms.millrace_inference_seconds.observe({ rows: sizeOf(rows) }, (at - begun) / 1_000)
+      if (whole.rows === 0) return
+      queued('inference', begun - whole.at)
+      histograms.millrace_inference_seconds.observe({ rows: sizeOf(whole.rows) }, (at - begun) / 1_000)
+    },
+    encoded() {
+      publishing.push(now())
     },
     published({ batch }) {
       const at = now()
+      queued('publish', at - (publishing.shift() ?? at))
       const generation = batch.generation.number
       if (published && published.generation !== generation)
         histograms.millrace_switch_output_gap_seconds.observe((at - published.at) / 1_000)
@@ -55,7 +73,9 @@ export const observeDistributions = (
       }
     },
     ended() {
-      handedOver.length = 0
+      scoring.clear()
+      publishing.length = 0
+      gathering = undefined
       published = undefined
       counters.millrace_pipes_ended_total.inc()
     },

@@ -60,6 +60,24 @@ export const metricTable = {
     help: 'Records read and not yet acknowledged: credits that are given out.',
     labels: [],
   },
+  millrace_in_flight_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Bytes of those records.',
+    labels: [],
+  },
+  millrace_credit_records: {
+    type: 'gauge',
+    unit: 'records',
+    help: 'Records that may be in flight at once: what the source waits for.',
+    labels: [],
+  },
+  millrace_credit_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Bytes that may be in flight at once.',
+    labels: [],
+  },
   millrace_lag_records: {
     type: 'gauge',
     unit: 'records',
@@ -90,6 +108,13 @@ export const metricTable = {
     unit: 'batches',
     help: 'Batches that passed a stage: the time above divided by these is the mean.',
     labels: ['stage'],
+  },
+  millrace_queue_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'Time that batches wait: batch (until it is full or its time is over), inference (for its turn), publish (until it is acknowledged).',
+    labels: ['queue'],
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
   },
   millrace_inference_seconds: {
     type: 'histogram',
@@ -159,6 +184,12 @@ export const metricTable = {
     unit: 'times',
     help: 'Times that offsets were committed.',
     labels: [],
+  },
+  millrace_transactions_total: {
+    type: 'counter',
+    unit: 'times',
+    help: 'Transactions by how they ended: committed, aborted (what was in it is sent again, or read again by another worker).',
+    labels: ['result'],
   },
   millrace_pipes_ended_total: {
     type: 'counter',

@@ -5,6 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Observable } from 'rxjs'
 import { errors, rejects } from '../stages/errors.js'
+import { type CreditConfig, creditLimitsOf } from './credit-limits.js'
 import type { ModelEvent } from './messages.js'
 import { observeDistributions } from './metric-distributions.js'
 import { type MetricEntry, type MetricName, metricTable } from './metric-table.js'
@@ -17,6 +18,7 @@ import type { SwapStatus } from './swap/swap.js'
 /** What metrics need of a worker. */
 export interface MeasuredWorker {
   readonly id: string
+  readonly config: CreditConfig
   readonly status: {
     readonly deployment: string
     readonly ready: boolean
@@ -102,7 +104,11 @@ const createMeters = (registry: Registry): Meters => {
 /** One value for each combination of labels, in place of those that were there. */
 type Values = readonly (readonly [labels: Record<string, string | number>, value: number])[]
 
-const showStatus = ({ counters, gauges }: Meters, { id, status }: MeasuredWorker, lag: readonly PartitionLag[]) => {
+const showStatus = (
+  { counters, gauges }: Meters,
+  { id, config, status }: MeasuredWorker,
+  lag: readonly PartitionLag[],
+) => {
   const { deployment, ready, parts, model, pipe, threadDeaths, shadow } = status
   const count = (name: keyof Meters['counters'], values: Values) => {
     counters[name].reset()
@@ -122,6 +128,10 @@ const showStatus = ({ counters, gauges }: Meters, { id, status }: MeasuredWorker
     parts.map(({ part, state }) => [{ part, state }, 1]),
   )
   gauge('millrace_in_flight_records', [[{}, pipe.inFlight]])
+  gauge('millrace_in_flight_bytes', [[{}, pipe.inFlightBytes]])
+  const credits = creditLimitsOf(config)
+  gauge('millrace_credit_records', [[{}, credits.records]])
+  gauge('millrace_credit_bytes', [[{}, credits.bytes]])
   gauge(
     'millrace_lag_records',
     lag.map(({ partition, lag }) => [{ partition }, lag]),
@@ -145,6 +155,7 @@ const showStatus = ({ counters, gauges }: Meters, { id, status }: MeasuredWorker
     pipe.stages.map(({ stage, batches }) => [{ stage }, batches]),
   )
   count('millrace_commits_total', [[{}, pipe.commits]])
+  count('millrace_transactions_total', by('result', pipe.transactions))
   count('millrace_inference_thread_deaths_total', [[{}, threadDeaths]])
   if (!shadow) return
   const { compared, agreed, failed, skipped, meanDistance, maxDistance } = shadow

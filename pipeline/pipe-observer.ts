@@ -4,6 +4,8 @@
  */
 import type { Covered, Decoded, Encoded, Fetched, MicroBatch, Scored } from '../stages/ports.js'
 
+export type TransactionResult = 'committed' | 'aborted'
+
 export interface PipeObserver {
   readonly fetched: (fetched: Fetched) => void
   readonly decoded: (decoded: Decoded) => void
@@ -13,6 +15,8 @@ export interface PipeObserver {
   readonly published: (encoded: Encoded) => void
   /** The broker has the offsets; a few times a second. */
   readonly committed: (offsets: readonly Covered[]) => void
+  /** A transaction has ended; exactly once only. */
+  readonly transacted: (result: TransactionResult) => void
   /** The pipe is gone, with whatever was in it. */
   readonly ended: () => void
 }
@@ -26,6 +30,7 @@ const blind: PipeObserver = {
   encoded: nothing,
   published: nothing,
   committed: nothing,
+  transacted: nothing,
   ended: nothing,
 }
 
@@ -47,6 +52,7 @@ export const observers = (all: readonly PipeObserver[]): PipeObserver => {
     encoded: each('encoded'),
     published: each('published'),
     committed: each('committed'),
+    transacted: each('transacted'),
     ended: () => {
       for (const one of all) one.ended()
     },

@@ -2,7 +2,8 @@
 
 import type { RejectCode } from '../stages/errors.js'
 import type { CloseReason } from '../stages/ports.js'
-import type { PipeObserver } from './pipe-observer.js'
+import { createBatchesInOrder } from './batches-in-order.js'
+import type { PipeObserver, TransactionResult } from './pipe-observer.js'
 
 export interface StageTime {
   readonly stage: 'decode' | 'gather' | 'infer' | 'encode' | 'publish'
@@ -26,8 +27,12 @@ export interface PipeStats {
   readonly closedBy: Readonly<Partial<Record<CloseReason, number>>>
   /** how often offsets were committed */
   readonly commits: number
+  /** by how they ended; exactly once only */
+  readonly transactions: Readonly<Record<TransactionResult, number>>
   /** records read and not yet acknowledged */
   readonly inFlight: number
+  /** bytes of them */
+  readonly inFlightBytes: number
   /** milliseconds from the timestamp of the oldest record of the last acknowledged batch to its acknowledgement */
   readonly lastLatencyMs: number | undefined
   readonly stages: readonly StageTime[]
@@ -49,10 +54,12 @@ export function createPipeStats(now: () => number = () => performance.now()): St
   let batches = 0
   let commits = 0
   let inFlight = 0
+  let inFlightBytes = 0
+  const transactions = { committed: 0, aborted: 0 }
   let lastLatencyMs: number | undefined
   /** when the batches that are being gathered, scored, published came to that stage: stages keep order */
   let gathering: number | undefined
-  const scoring: number[] = []
+  const scoring = createBatchesInOrder()
   const publishing: number[] = []
   let last = 0
 
@@ -67,6 +74,7 @@ export function createPipeStats(now: () => number = () => performance.now()): St
       records += fetched.records.length
       inFlight += fetched.records.length
       bytes += fetched.bytes
+      inFlightBytes += fetched.bytes
       last = now()
     },
     decoded(decoded) {
@@ -83,11 +91,12 @@ export function createPipeStats(now: () => number = () => performance.now()): St
       last = at
       batches++
       closedBy[batch.closedBy] = (closedBy[batch.closedBy] ?? 0) + 1
-      scoring.push(at)
+      scoring.came(batch, at)
     },
     scored(scored) {
       const at = now()
-      spend('infer', scoring.shift() ?? at, at)
+      const whole = scoring.left(scored)
+      if (whole) spend('infer', whole.at, at)
       last = at
       for (const { code } of scored.failed.values()) rejected[code] = (rejected[code] ?? 0) + 1
     },
@@ -100,6 +109,7 @@ export function createPipeStats(now: () => number = () => performance.now()): St
     published(encoded) {
       spend('publish', publishing.shift() ?? last, now())
       inFlight -= encoded.records
+      inFlightBytes -= encoded.bytes
       for (const { kind, records: sent } of encoded.outgoing) {
         if (kind === 'predictions') predictions += sent.length
         else if (kind === 'deadLetter') deadLetters += sent.length
@@ -110,10 +120,14 @@ export function createPipeStats(now: () => number = () => performance.now()): St
     committed() {
       commits++
     },
+    transacted(result) {
+      transactions[result]++
+    },
     ended() {
-      inFlight = 0
+      inFlight = inFlightBytes = 0
       gathering = undefined
-      scoring.length = publishing.length = 0
+      scoring.clear()
+      publishing.length = 0
     },
   }
 
@@ -128,7 +142,9 @@ export function createPipeStats(now: () => number = () => performance.now()): St
       batches,
       closedBy: { ...closedBy },
       commits,
+      transactions: { ...transactions },
       inFlight,
+      inFlightBytes,
       lastLatencyMs,
       stages: Object.entries(times).map(([stage, [totalMs, count]]) => ({
         stage: stage as StageTime['stage'],

@@ -26,6 +26,7 @@ import { transact } from '../stages/transact.js'
 import { withhold } from '../stages/withhold.js'
 import type { Config } from './config.js'
 import type { Deadline } from './config-deadline.js'
+import { creditLimitsOf } from './credit-limits.js'
 import { defaultRecordsPerRun } from './kafka/source.js'
 import type { PipeObserver } from './pipe-observer.js'
 import type { ShadowReport } from './shadow-report.js'
@@ -51,8 +52,6 @@ export interface PipeParts {
 /** So many records may wait for a commit: at full speed about as many as come in an interval. */
 const maxCommitRecords = (credits: Config['credits']) => 4 * credits.records
 
-const transactionCredits = 4
-
 /** How many records of a partition may be published and not committed: those, and what is in the pipe besides. */
 export const uncommittedRecords = ({ credits, delivery }: Pick<Config, 'credits' | 'delivery'>): number =>
   delivery === 'exactly-once' ? 0 : maxCommitRecords(credits) + Math.max(credits.records, defaultRecordsPerRun)
@@ -62,9 +61,9 @@ export const createPipe =
   ({ config, swap, decoder, encoder, lateEncoder, output, observer, shadows }: PipeParts) =>
   (assignment: Assignment): Observable<Encoded> => {
     const { batch, inference, maxOutputBytes, commitIntervalMs, credits: creditLimits } = config()
-    // Records hold their credit until their transaction is committed, which takes a while that must not be one of idleness.
-    const held = 'transactor' in output ? transactionCredits : 1
-    const credits = createCredits({ ...creditLimits, records: held * creditLimits.records })
+    const credits = createCredits(
+      creditLimitsOf({ credits: creditLimits, delivery: 'transactor' in output ? 'exactly-once' : 'at-least-once' }),
+    )
     const leases = createLeases()
     const choice = swap.choiceFor(assignment.partitions)
     const committer = async (offsets: readonly Covered[]) => {

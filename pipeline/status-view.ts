@@ -9,7 +9,7 @@ const forgottenAfterMs = 10 * 60_000
 
 export const statusView = (own: WorkerStatus, group: GroupStatus | undefined, view: GroupView): Status => {
   const { active, previous, generations, waiting } = own.model
-  const { lastLatencyMs, rejected, closedBy, stages, ...pipe } = own.pipe
+  const { lastLatencyMs, rejected, closedBy, stages, transactions, ...pipe } = own.pipe
   return {
     ...own,
     parts: [...own.parts],
@@ -23,6 +23,7 @@ export const statusView = (own: WorkerStatus, group: GroupStatus | undefined, vi
       ...pipe,
       rejected: { ...rejected },
       closedBy: { ...closedBy },
+      transactions: { ...transactions },
       lastLatencyMs: lastLatencyMs ?? null,
       stages: [...stages],
     },

@@ -1,6 +1,7 @@
 /** What a worker says: on `D.events`, in its log, and to whoever listens in this process. */
 import type { Subject } from 'rxjs'
 import { createEventLog, type EventLog } from './event-log.js'
+import { levelOf } from './event-table.js'
 import { describeChanges } from './live-config.js'
 import type { Logger } from './logging.js'
 import type { ModelEvent } from './messages.js'
@@ -34,9 +35,7 @@ export function openEvents(
   return eventLog
 }
 
-const quiet: ReadonlySet<string> = new Set(['loading', 'verifying', 'draining', 'released', 'fenced'])
-
 function logEvent(log: Logger, { type, worker: _, at: __, ...event }: ModelEvent): void {
   const said = Object.fromEntries(Object.entries(event).filter(([, value]) => value !== null))
-  log[type === 'failed' ? 'error' : quiet.has(type) ? 'debug' : 'info'](said, type)
+  log[levelOf(type)](said, type)
 }

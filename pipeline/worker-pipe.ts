@@ -31,7 +31,7 @@ export async function openPipe(
   guardrails: Guardrails | undefined,
 ): Promise<WorkerPipe> {
   const { topics } = config
-  const output = openOutput({ config, onState, onClose }, kafka)
+  const output = openOutput({ config, onState, onClose }, kafka, observer)
   await Promise.all([output.ready.then(() => onState('publisher')('running', topics.predictions)), swap.start()])
   const shadowPublisher = createPublisher({ kafka, topics: { shadow: topics.shadow }, onState: onState('shadow') })
   onClose(() => shadowPublisher.close())
@@ -84,6 +84,7 @@ interface Output {
 function openOutput(
   { config, onState, onClose }: Pick<WorkerScope, 'config' | 'onState' | 'onClose'>,
   kafka: Kafka,
+  { transacted: onEnded }: Pick<PipeObserver, 'transacted'>,
 ): Output {
   const { topics, delivery, transactionIntervalMs: intervalMs } = config
   if (delivery === 'exactly-once') {
@@ -94,6 +95,7 @@ function openOutput(
       topics,
       intervalMs,
       onState: onState('publisher'),
+      onEnded,
     })
     onClose(() => transactor.close())
     return { stage: { transactor }, ready: Promise.resolve(), begin: transactor.begin }

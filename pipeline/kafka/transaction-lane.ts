@@ -36,6 +36,8 @@ export interface TransactionLaneOptions {
   readonly maxRecords: number
   readonly onWaiting: (reason: string) => void
   readonly onRunning: () => void
+  /** Told of every transaction that has ended. */
+  readonly onEnded?: (result: 'committed' | 'aborted') => void
 }
 
 export interface TransactionLane {
@@ -180,6 +182,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
         return settle(next)
       } catch (error) {
         if (await recover(error, next)) return settle(next)
+        options.onEnded?.('aborted')
         sending = Promise.resolve()
       }
     }
@@ -188,6 +191,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
   const settle = (next: number) => {
     committed = next
     backoff.reset()
+    options.onEnded?.('committed')
     options.onRunning()
     for (const { resolve } of taken.splice(0)) resolve()
   }
@@ -208,6 +212,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
 
   const rejectAll = (error: unknown) => {
     failure ??= { error }
+    if (taken.length > 0) options.onEnded?.('aborted')
     for (const { reject } of [...taken, ...waiting]) reject(failure.error)
     taken = []
     waiting.length = 0

@@ -20,6 +20,8 @@ export interface TransactionalPublisherOptions {
   readonly timeoutMs?: number
   /** `waiting` is said with what is waited for, `running` when it goes on */
   readonly onState?: (state: 'running' | 'waiting', detail: string) => void
+  /** Told of every transaction that has ended. */
+  readonly onEnded?: (result: 'committed' | 'aborted') => void
 }
 
 /** What was made of a range of one input partition. */
@@ -73,6 +75,7 @@ export const createTransactionalPublisher = (options: TransactionalPublisherOpti
       onRunning: () => {
         if (waiting.delete(key) && waiting.size === 0) options.onState?.('running', 'publishing again')
       },
+      onEnded: options.onEnded,
     })
   }
 

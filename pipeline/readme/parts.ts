@@ -3,11 +3,15 @@ import { type ErrorEntry, errors, rejects } from '../../stages/errors.js'
 import { parseConfig } from '../config.js'
 import { type Setting, settings } from '../config-settings.js'
 import { isTree, valueAt } from '../config-tree.js'
+import { eventTable } from '../event-table.js'
+import { type MetricEntry, metricTable } from '../metric-table.js'
 
 const parts: Readonly<Record<string, () => string>> = {
   settings: () => settingsTable(),
   rejects: () => errorTable('`millrace.error`', rejects),
   errors: () => errorTable('code', errors),
+  metrics: () => metricsTable(),
+  events: () => eventsTable(),
 }
 
 /** The text with every generated part made anew. Throws where a part is begun and not ended, or has a name that nobody knows. */
@@ -56,5 +60,28 @@ const errorTable = (head: string, entries: Readonly<Record<string, ErrorEntry>>)
       cell(message),
       retryable ? 'may help' : '',
       cell(remedy),
+    ]),
+  )
+
+const metricsTable = (): string =>
+  table(
+    ['metric', 'type', 'unit', 'labels', 'what it is'],
+    Object.entries<MetricEntry>(metricTable).map(([name, { type, unit, labels, help }]) => [
+      code(name),
+      type,
+      unit,
+      labels.map(code).join(', '),
+      cell(help),
+    ]),
+  )
+
+const eventsTable = (): string =>
+  table(
+    ['event', 'log level', 'says', 'when'],
+    Object.entries(eventTable).map(([name, { level, fields, help }]) => [
+      code(name),
+      level,
+      fields.map(code).join(', '),
+      cell(help),
     ]),
   )

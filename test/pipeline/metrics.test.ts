@@ -28,6 +28,7 @@ beforeEach(() => {
   const model = { generation: 3, model: 'm@2', digest: 'd', state: 'active' } as const
   worker = {
     id: 'w',
+    config: { credits: { records: 100, bytes: 10_000 }, delivery: 'exactly-once' },
     events,
     get status() {
       return {
@@ -65,6 +66,7 @@ const pass = (partition: number, offsets: number[], number = 1) => {
     observer.encoded(encoded)
     observer.published(encoded)
     observer.committed([run])
+    observer.transacted('committed')
   }
 }
 const said = (type: string) => events.next({ type } as ModelEvent)
@@ -96,6 +98,11 @@ test('counters are the counters of the worker, read when somebody asks', async (
     expect(value(text, 'millrace_batches_total{closed_by="records"}')).toBe('2')
     expect(value(text, 'millrace_stage_batches_total{stage="infer"}')).toBe('2')
     expect(value(text, 'millrace_commits_total')).toBe('2')
+    expect(value(text, 'millrace_transactions_total{result="committed"}')).toBe('2')
+    expect(value(text, 'millrace_in_flight_bytes')).toBe('0')
+    // Exactly once, records keep their credit until their transaction is committed.
+    expect(value(text, 'millrace_credit_records')).toBe('400')
+    expect(value(text, 'millrace_credit_bytes')).toBe('10000')
     expect(value(text, 'millrace_generation')).toBe('3')
     expect(value(text, 'millrace_model_state{model="m@2",state="active"}')).toBe('1')
     expect(value(text, 'millrace_inference_thread_deaths_total')).toBe('2')
@@ -113,6 +120,8 @@ test('of a batch its size is observed, the time it took, and the latency of its 
   expect(value(text, 'millrace_inference_seconds_count{rows="2-16"}')).toBe('1')
   expect(value(text, 'millrace_inference_seconds_count{rows="1"}')).toBe('1')
   expect(value(text, 'millrace_latency_seconds_count')).toBe('3')
+  for (const queue of ['batch', 'inference', 'publish'])
+    expect(value(text, `millrace_queue_seconds_count{queue="${queue}"}`)).toBe('2')
 })
 
 test('a switch is counted, and the gap that it made in the output is measured once', async () => {
@@ -131,6 +140,24 @@ test('a switch is counted, and the gap that it made in the output is measured on
   // A pipe that was built anew did not wait for the switch.
   expect(value(text, 'millrace_switch_output_gap_seconds_count')).toBe('1')
   expect(value(text, 'millrace_pipes_ended_total')).toBe('1')
+})
+
+test('a batch that a canary gives back in two pieces is one batch, with its whole size and time', () => {
+  const clock = { at: 0 }
+  const measured = createPipeStats(() => clock.at)
+  const parts = [decoded(fetched(0, 0, [0, 1]), generation(1)), decoded(fetched(0, 2, [2]), generation(1))]
+  const piece = (part: (typeof parts)[number]) =>
+    ({ parts: [part], rows: part.rows.count, failed: new Map() }) as unknown as Scored
+  const batch = { generation: generation(1), parts, rows: 3, closedBy: 'records' } as const
+  for (const now of [0, 10]) {
+    clock.at = now
+    measured.observer.batched(batch)
+  }
+  for (const now of [20, 30]) {
+    clock.at = now
+    for (const part of parts) measured.observer.scored(piece(part))
+  }
+  expect(measured.snapshot().stages.find(({ stage }) => stage === 'infer')).toMatchObject({ batches: 2, totalMs: 40 })
 })
 
 test('the number of series does not grow with what flows', async () => {
