@@ -3,6 +3,7 @@ import { createCommandDecoder } from './command-decoder.js'
 import { createKafkaLog, createWritableKafkaLog } from './deployment-logs.js'
 import type { EventLog } from './event-log.js'
 import { partitionEdges } from './kafka/log.js'
+import { createInferenceThreads } from './model/inference-threads.js'
 import { createModelLoader } from './model/loader.js'
 import { uncommittedRecords } from './pipe.js'
 import type { FenceEntry } from './swap/fences.js'
@@ -30,6 +31,8 @@ export function openSwap(
     encode: ({ key, fence }) => ({ key, value: fence && codec.encodeFence(fence) }),
   })
   onClose(() => fenceLog.close())
+  const threads = createInferenceThreads()
+  onClose(() => threads.close())
   const swap: Swap = createSwap({
     deployment: config.deployment,
     worker: id,
@@ -47,6 +50,7 @@ export function openSwap(
       ...(config.verification.inChild && { verify }),
       scorer: {
         ...config.inference,
+        threads,
         onDeath: (model, reason) => {
           onThreadDeath()
           log.error({ model, reason }, 'an inference thread died and is started again')

@@ -1,8 +1,8 @@
 /**
- * Entry of the worker thread that holds the sessions of one bundle. It scores one call after the other, and leaves by itself when told to
- * close: terminating a thread in the middle of a run would abort the whole process.
+ * Entry of the worker thread that holds the sessions of one bundle after another. It scores one call after the other, and leaves by itself
+ * when told to close: terminating a thread in the middle of a run would abort the whole process.
  */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort } from 'node:worker_threads'
 import { InferenceError, type Outputs } from '../../stages/ports.js'
 import { BatchedModel } from './batched-model.js'
 import { UnfitError } from './chain.js'
@@ -14,11 +14,10 @@ import type { FromWorker, InferenceJob, ToWorker } from './worker-messages.js'
 const port = parentPort as MessagePort
 const post = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer)
 
-const job = workerData as InferenceJob
 let chain: SessionChain | undefined
 let model: BatchedModel | undefined
 
-async function load(): Promise<void> {
+async function load(job: InferenceJob): Promise<void> {
   try {
     chain = await SessionChain.load(job.graphs, job.inputs, tensorsOf(job.outputs), job.intraOpThreads)
     model = new BatchedModel(chain, job.inputs, job.outputs)
@@ -27,7 +26,6 @@ async function load(): Promise<void> {
   } catch (error) {
     const code = error instanceof UnfitError ? 'model-unfit' : 'model-load-failed'
     post({ kind: 'unusable', code, detail: oneLine(error) })
-    await close()
   }
 }
 
@@ -47,13 +45,36 @@ function outputBuffers(outputs: Outputs): ArrayBuffer[] {
   return buffersOf([outputs.scores, ...[...outputs.values.values()].map((value) => value.data)])
 }
 
+async function release(): Promise<void> {
+  await chain?.release()
+  chain = model = undefined
+}
+
 async function close(): Promise<void> {
   port.close()
-  await chain?.release()
+  await release()
+}
+
+async function unload(): Promise<void> {
+  await release()
+  post({ kind: 'unloaded' })
+}
+
+async function obey(message: ToWorker): Promise<void> {
+  switch (message.kind) {
+    case 'load':
+      return load(message.job)
+    case 'score':
+      return score(message)
+    case 'unload':
+      return unload()
+    case 'close':
+      return close()
+  }
 }
 
 // Session runs are asynchronous in form only; a queue keeps calls from waking up between the graphs of another.
-let last = load()
+let last: Promise<void> = Promise.resolve()
 port.on('message', (message: ToWorker) => {
-  last = last.then(() => (message.kind === 'close' ? close() : score(message)))
+  last = last.then(() => obey(message))
 })

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { InferenceError, type Outputs, type Rows, type Scorer, type ScoringPlan } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
 import { graphsOf } from './chain.js'
-import { type Answer, type InferenceThread, startInferenceThread, workerEntry } from './inference-thread.js'
+import type { Answer, InferenceThread } from './inference-thread.js'
+import { createInferenceThreads, type InferenceThreads } from './inference-threads.js'
 import type { OutputBinding } from './outputs.js'
 import { holds } from './tensors.js'
 import type { InferenceJob } from './worker-messages.js'
@@ -19,8 +20,8 @@ export interface ScorerOptions {
   readonly loadTimeoutMs?: number
   /** Told of every thread that dies; it is started again. */
   readonly onDeath?: (ref: string, reason: string) => void
-  /** module of the worker thread; another one only to see what happens when it dies */
-  readonly workerEntry?: URL
+  /** where its thread comes from and goes back to, closed by whoever made them; by default one of its own */
+  readonly threads?: InferenceThreads
 }
 
 const firstRestartDelayMs = 100
@@ -53,11 +54,11 @@ export async function createScorer(bundle: ScorableBundle, options: ScorerOption
   let nextId = 0
   let closed: Promise<void> | undefined
 
+  const threads = options.threads ?? createInferenceThreads({ spare: 0 })
   const start = () =>
-    startInferenceThread(job, {
+    threads.start(job, {
       name: ref,
       loadTimeoutMs: options.loadTimeoutMs ?? 60_000,
-      entry: options.workerEntry ?? workerEntry(),
       onAnswer: settle,
       onDeath: mourn,
     })

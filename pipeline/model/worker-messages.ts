@@ -3,7 +3,7 @@ import type { Outputs, TensorData, TensorPlan } from '../../stages/ports.js'
 import type { OutputBinding } from './outputs.js'
 import type { GraphBytes } from './session-chain.js'
 
-/** `workerData` of the thread. */
+/** What a thread is to hold, and how it is used. */
 export interface InferenceJob {
   readonly graphs: readonly GraphBytes[]
   readonly inputs: readonly TensorPlan[]
@@ -12,12 +12,16 @@ export interface InferenceJob {
 }
 
 export type ToWorker =
+  | { readonly kind: 'load'; readonly job: InferenceJob }
   | { readonly kind: 'score'; readonly id: number; readonly columns: readonly TensorData[]; readonly count: number }
-  /** Finish what was asked before, free the sessions, leave. */
+  /** Finish what was asked before and free the sessions. */
+  | { readonly kind: 'unload' }
+  /** The same, and leave. */
   | { readonly kind: 'close' }
 
 export type FromWorker =
   | { readonly kind: 'loaded' }
+  | { readonly kind: 'unloaded' }
   | { readonly kind: 'unusable'; readonly code: 'model-load-failed' | 'model-unfit'; readonly detail: string }
   | { readonly kind: 'scored'; readonly id: number; readonly outputs: Outputs }
   /** `rowsAtFault`: the model failed on these rows, and another batch may go well */

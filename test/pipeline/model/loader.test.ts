@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { readBundleFiles } from '../../../pipeline/model/bundle.js'
 import { goldenRows, parseGolden } from '../../../pipeline/model/golden.js'
+import { createInferenceThreads } from '../../../pipeline/model/inference-threads.js'
 import { createModelLoader } from '../../../pipeline/model/loader.js'
 import { sealFiles } from '../../../pipeline/model/pack.js'
 import { openStore } from '../../../pipeline/model/store.js'
@@ -64,7 +65,7 @@ test('what the store does not have, or has damaged, is refused before anything i
 
 describe('a verification in another process', () => {
   // A scorer that cannot start shows whether this process tried to load the model.
-  const never = { workerEntry: new URL('file:///no/such/module.js') }
+  const never = { threads: createInferenceThreads({ entry: new URL('file:///no/such/module.js') }) }
 
   test('lets a sound bundle through, and it is loaded here', async () => {
     const verify = vi.fn((path: string) => verifyBundle(path, { measureMs: 1, batchSizes: [1] }))

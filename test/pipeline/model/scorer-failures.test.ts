@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { createInferenceThreads } from '../../../pipeline/model/inference-threads.js'
 import { createScorer } from '../../../pipeline/model/scorer.js'
 import { bisect } from '../../../stages/bisect.js'
 import { InferenceError, type Scorer, type TensorPlan } from '../../../stages/ports.js'
@@ -131,12 +132,15 @@ describe('a model that does not take the rows it is warmed up with is not refuse
 })
 
 describe('a worker thread that dies', () => {
-  const workerEntry = new URL('../../fixtures/mortal-inference-worker.mjs', import.meta.url)
+  const entry = new URL('../../fixtures/mortal-inference-worker.mjs', import.meta.url)
   const x = (...values: number[]) => rows(values.length, Float32Array.of(...values))
 
   test('is started again, and the calls that waited behind the deadly one are answered in order', async () => {
     const deaths: string[] = []
-    scorer = await createScorer(scorable(negate), { workerEntry, onDeath: (_ref, reason) => deaths.push(reason) })
+    scorer = await createScorer(scorable(negate), {
+      threads: createInferenceThreads({ entry }),
+      onDeath: (_ref, reason) => deaths.push(reason),
+    })
     const settled: string[] = []
     const calls = [x(1), x(2, 666), x(3), x(4)].map((call, index) =>
       scorer?.score(call).then(
@@ -154,14 +158,14 @@ describe('a worker thread that dies', () => {
     expect(deaths).toEqual(['it exited with code 3', 'it exited with code 3'])
   })
   test('is bisected: the record that kills it is found, the rest is scored', async () => {
-    scorer = await createScorer(scorable(negate), { workerEntry })
+    scorer = await createScorer(scorable(negate), { threads: createInferenceThreads({ entry }) })
     const { outputs, failed } = await bisect(scorer, x(1, 2, 3, 666, 5), () => false)
     expect([...failed.keys()]).toEqual([3])
     expect(outputs.scores[4]).toBe(-5)
   })
   test('rejects with another error when it cannot be started again, and comes back once it can', async () => {
     const bundle = scorable(negate)
-    scorer = await createScorer(bundle, { workerEntry })
+    scorer = await createScorer(bundle, { threads: createInferenceThreads({ entry }) })
     const bytes = bundle.files.get('model.onnx') as Buffer
     const intact = Buffer.from(bytes)
     bytes.fill(0)
@@ -176,7 +180,7 @@ describe('a worker thread that dies', () => {
     expect(scoreRows(await scorer.score(x(7)))).toEqual([[-7]])
   })
   test('does not keep close() from ending: what was asked before is still answered', async () => {
-    const closing = await createScorer(scorable(negate), { workerEntry })
+    const closing = await createScorer(scorable(negate), { threads: createInferenceThreads({ entry }) })
     const calls = Promise.allSettled([closing.score(x(666)), closing.score(x(1))])
     await closing.close()
     expect(await calls).toMatchObject([

@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { workerEntry } from '../../../pipeline/model/inference-thread.js'
+import { createInferenceThreads, workerEntry } from '../../../pipeline/model/inference-threads.js'
+
 import { createScorer } from '../../../pipeline/model/scorer.js'
 import { constant, node, value } from '../../fixtures/onnx-graphs.js'
 import { input, rows, scorable, scoreRows } from './scorer-fixture.js'
@@ -86,6 +87,29 @@ describe('close', () => {
     // Ten for what the test runner and the thread pool of Node start meanwhile.
     expect(after.handles).toBeLessThan(before.handles + 10)
     expect(after.threads).toBeLessThan(before.threads + 10)
+  })
+
+  test('a thread that one model has left loads the next, up to a number of models, and those that wait end on close', async () => {
+    const threads = createInferenceThreads({ longestService: 2 })
+    const count = () => readdirSync('/proc/self/task').length
+    const use = async (x: number) => {
+      const scorer = await createScorer(negate, { threads })
+      expect(scoreRows(await scorer.score(rows(1, Float32Array.of(x))))).toEqual([[-x]])
+      return scorer
+    }
+    const without = count()
+    const first = await use(1)
+    const withOne = count()
+    await first.close()
+    const second = await use(2)
+    expect(count()).toBe(withOne)
+    await second.close()
+    expect(count()).toBe(without)
+    const third = await use(3)
+    await third.close()
+    expect(count()).toBe(withOne)
+    await threads.close()
+    expect(count()).toBe(without)
   })
 
   test('lets the process end by itself, and so does a scorer that was forgotten', async () => {
