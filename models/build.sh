@@ -11,12 +11,9 @@ command -v "$python" >/dev/null || {
 }
 
 # One thread and one kind of kernel, so that sums are added up in one order and the same model comes out every time.
-export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OPENBLAS_CORETYPE=Haswell MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
-
-[ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OPENBLAS_CORETYPE=Haswell MKL_NUM_THREADS=1
 
 rm -rf build bundles
 (cd .. && npm run --silent build)
-.venv/bin/python -m recipe
+PYTHON="$python" sh python.sh -m recipe
 node pack.mjs build/exports build/folders bundles
