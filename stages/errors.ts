@@ -262,6 +262,11 @@ export const errors = {
     retryable: false,
     remedy: 'see the reason of each worker',
   },
+  guardrail: {
+    message: 'the new model passed a limit of the guardrails and is rolled back',
+    retryable: false,
+    remedy: 'look at the figures; mend the model, or raise the limit that it passed',
+  },
   'no-workers': {
     message: 'no worker is in the group',
     retryable: true,
