@@ -11,7 +11,6 @@ import type {
   PredictionEncoder,
   Rejected,
   Scored,
-  SourceRecord,
 } from './ports.js'
 import { recordBytes } from './record-bytes.js'
 
@@ -52,7 +51,7 @@ function encodeBatch(scored: Scored, { encoder, maxRecordBytes, lateEncoder }: E
         const early = part.rejected.get(i)
         const result = early ?? scored.failed.get(firstRow + row) ?? values[row]!
         if (!early) row++
-        const outgoing = prediction(record, result, maxRecordBytes)
+        const outgoing = fitting(result, maxRecordBytes)
         if (!('code' in outgoing)) out.push(outgoing)
         else if (lateEncoder && isMissed(outgoing)) {
           const { key, headers, timestamp } = record
@@ -75,11 +74,10 @@ function encodeBatch(scored: Scored, { encoder, maxRecordBytes, lateEncoder }: E
   return { batch: scored, outgoing, covered: mergeCovered(scored.parts), records, bytes }
 }
 
-function prediction(record: SourceRecord, result: Buffer | Rejected, maxBytes: number): OutgoingRecord | Rejected {
-  if (!Buffer.isBuffer(result)) return result
-  const outgoing = { key: record.key, value: result, headers: record.headers, timestamp: record.timestamp }
-  const bytes = recordBytes(outgoing)
-  if (bytes <= maxBytes) return outgoing
+function fitting(result: OutgoingRecord | Rejected, maxBytes: number): OutgoingRecord | Rejected {
+  if ('code' in result) return result
+  const bytes = recordBytes(result)
+  if (bytes <= maxBytes) return result
   return {
     code: 'too-large',
     reason: `the prediction has ${bytes} bytes with key and headers, at most ${maxBytes} may be`,

@@ -316,10 +316,10 @@ export interface RecordDecoder {
 
 export interface PredictionEncoder {
   /**
-   * The `Prediction` bytes (Confluent-framed) of rows `[firstRow, firstRow + part.rows.count)` of `scored`, one per row;
-   * a `Rejected` where a prediction cannot be encoded. Entries of failed rows are not looked at.
+   * What to publish for rows `[firstRow, firstRow + part.rows.count)` of `scored`, one per row: the `Prediction` bytes (Confluent-framed)
+   * with key, headers and timestamp of the input; a `Rejected` where a prediction cannot be encoded. Entries of failed rows are not looked at.
    */
-  encode(scored: Scored, part: Decoded, firstRow: number): (Buffer | Rejected)[]
+  encode(scored: Scored, part: Decoded, firstRow: number): (OutgoingRecord | Rejected)[]
 }
 
 export interface LateEncoder {

@@ -37,15 +37,15 @@ export class Cursor {
   private emptyItems = 0
   private depth = 0
 
-  /** Stands at `offset` of `bytes`. */
-  open(bytes: Buffer, offset: number): void {
+  /** Stands at `offset` of the record that is all of `bytes`, or `length` bytes of it from `start` on. */
+  open(bytes: Buffer, offset: number, start = 0, length = bytes.length): void {
     if (bytes.buffer !== this.memory.buffer) {
       this.memory = Buffer.from(bytes.buffer)
       this.view = new DataView(bytes.buffer)
     }
-    this.start = bytes.byteOffset
-    this.at = bytes.byteOffset + offset
-    this.end = bytes.byteOffset + bytes.length
+    this.start = bytes.byteOffset + start
+    this.at = this.start + offset
+    this.end = this.start + length
     this.emptyItems = 0
     this.depth = 0
   }

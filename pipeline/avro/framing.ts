@@ -12,7 +12,12 @@ export const headerBytes = 5
 
 /** The schema id of a framed value; undefined when it is not framed. */
 export function schemaIdOf(value: Buffer): number | undefined {
-  return value.length >= headerBytes && value[0] === magicByte ? value.readInt32BE(1) : undefined
+  return schemaIdAt(value, 0, value.length)
+}
+
+/** The same of a value that lies in a larger memory. */
+export function schemaIdAt(memory: Buffer, at: number, length: number): number | undefined {
+  return length >= headerBytes && memory[at] === magicByte ? memory.readInt32BE(at + 1) : undefined
 }
 
 /** Writes the header at `at`; returns where the datum begins. */

@@ -1,4 +1,13 @@
-import type { Decoded, Outputs, PredictionEncoder, Rejected, Scored } from '../../stages/ports.js'
+import { Reply } from '../../stages/placed-records.js'
+import type {
+  Decoded,
+  OutgoingRecord,
+  Outputs,
+  PredictionEncoder,
+  Rejected,
+  Scored,
+  SourceRecord,
+} from '../../stages/ports.js'
 import { headerBytes, writeHeader } from './framing.js'
 import { maxLongBytes, maxTextBytes, writeFloats, writeLong, writeText } from './write.js'
 
@@ -36,14 +45,14 @@ export function createPredictionEncoder({ schemaId, late }: PredictionEncoderOpt
       const time = timeOf(scored)
       const names = namesOf(outputs)
       const labels = labelsOf(outputs, firstRow, count)
-      const offsets = offsetsOf(part)
+      const records = scoredRecords(part)
       const sameBytes = head.length + maxLongBytes + model.length + outputBytes(outputs) + 1 + time.length
-      const values: (Buffer | Rejected)[] = new Array(count)
+      const replies: (OutgoingRecord | Rejected)[] = new Array(count)
 
       function write(slab: Buffer, view: DataView, start: number, index: number): number {
         const row = firstRow + index
         slab.set(head, start)
-        let at = writeLong(slab, start + head.length, offsets[index]!)
+        let at = writeLong(slab, start + head.length, records[index]!.offset)
         slab.set(model, at)
         at += model.length
         const label = labels[index]!
@@ -61,7 +70,7 @@ export function createPredictionEncoder({ schemaId, late }: PredictionEncoderOpt
         for (let i = from; i < to; i++) bytes += labels[i]!.length + echoBytes(part.echo?.[i])
         if (bytes > maxSlabBytes) {
           if (to - from === 1) {
-            values[from] = notEncodable(`a prediction of ${bytes} bytes`)
+            replies[from] = notEncodable(`a prediction of ${bytes} bytes`)
             return
           }
           const middle = (from + to) >>> 1
@@ -74,17 +83,17 @@ export function createPredictionEncoder({ schemaId, late }: PredictionEncoderOpt
         let start = 0
         for (let i = from; i < to; i++) {
           const rejected = failed.get(firstRow + i)
-          if (rejected) values[i] = rejected
+          if (rejected) replies[i] = rejected
           else {
             const end = write(slab, view, start, i)
-            values[i] = slab.subarray(start, end)
+            replies[i] = new Reply(records[i]!, slab, start, end - start)
             start = end
           }
         }
       }
 
       if (count > 0) encodeRange(0, count)
-      return values
+      return replies
     },
   }
 }
@@ -134,21 +143,22 @@ const noLabel = Uint8Array.of(0)
 function labelsOf({ labels }: Outputs, firstRow: number, count: number): readonly Uint8Array[] {
   if (!labels) return new Array<Uint8Array>(count).fill(noLabel)
   const known = new Map<string, Uint8Array>()
-  return Array.from({ length: count }, (_, i) => {
+  const all = new Array<Uint8Array>(count)
+  for (let i = 0; i < count; i++) {
     const label = labels[firstRow + i]!
     let encoded = known.get(label)
     if (!encoded) {
       encoded = Buffer.concat([Uint8Array.of(2), textOf(label)])
       known.set(label, encoded)
     }
-    return encoded
-  })
+    all[i] = encoded
+  }
+  return all
 }
 
-function offsetsOf({ records, rejected }: Decoded): readonly number[] {
-  const offsets: number[] = []
-  for (let i = 0; i < records.length; i++) if (!rejected.has(i)) offsets.push(records[i]!.offset)
-  return offsets
+/** One per row. */
+function scoredRecords({ records, rejected }: Decoded): readonly SourceRecord[] {
+  return rejected.size === 0 ? records : records.filter((_, index) => !rejected.has(index))
 }
 
 /** The most that scores and values of one row take. */

@@ -1,9 +1,10 @@
+import { PlacedRecord } from '../../stages/placed-records.js'
 import type { DecodedRows, RecordDecoder, Rejected, ScoringPlan, SourceRecord } from '../../stages/ports.js'
 import { BoundedCache } from './bounded-cache.js'
 import { type Column, createColumns, openColumns, takeColumns } from './columns.js'
 import { Cursor } from './cursor.js'
 import { type EchoRow, type EchoTarget, echoTargets } from './echo.js'
-import { schemaIdOf } from './framing.js'
+import { schemaIdAt, schemaIdOf } from './framing.js'
 import type { SchemaRegistry } from './registry.js'
 import { compileRowReader, type RowReader } from './row-reader.js'
 
@@ -57,8 +58,8 @@ export function createRecordDecoder({ registry, echo = [] }: RecordDecoderOption
     const gathered = new Map<number, RowReader>()
     const toFetch = new Set<number>()
     let last: number | undefined
-    for (const { value } of records) {
-      const id = value ? schemaIdOf(value) : undefined
+    for (let i = 0; i < records.length; i++) {
+      const id = schemaIdOfRecord(records[i]!)
       if (id === undefined || id === last || gathered.has(id) || toFetch.has(id)) continue
       last = id
       const schema = readers.get(id) ? undefined : registry.known(id)
@@ -92,12 +93,12 @@ export function createRecordDecoder({ registry, echo = [] }: RecordDecoderOption
     let lastId: number | undefined
     let reader: RowReader | undefined
     for (let i = 0; i < records.length; i++) {
-      const { value } = records[i]!
-      const id = value ? schemaIdOf(value) : undefined
+      const record = records[i]!
+      const id = schemaIdOfRecord(record)
       if (id !== lastId) reader = id === undefined ? undefined : readers.get(id)
       lastId = id
       if (echoes) echoRow.row = {}
-      const failure = value && reader ? reader(cursor, value, count) : unframed(value)
+      const failure = reader ? readRecord(reader, cursor, record, count) : unframed(record.value)
       if (failure) rejected.set(i, failure)
       else {
         echoes?.push(echoRow.row)
@@ -115,6 +116,19 @@ export function createRecordDecoder({ registry, echo = [] }: RecordDecoderOption
       return fetchReaders(toFetch, gathered, plan).then(() => read(records, gathered, prepare(plan)))
     },
   }
+}
+
+function schemaIdOfRecord(record: SourceRecord): number | undefined {
+  if (record instanceof PlacedRecord) return schemaIdAt(record.batch.bytes, record.valueAt, record.valueLength)
+  const { value } = record
+  return value ? schemaIdOf(value) : undefined
+}
+
+/** Of a value that is framed. */
+function readRecord(reader: RowReader, cursor: Cursor, record: SourceRecord, row: number): Rejected | undefined {
+  if (record instanceof PlacedRecord) return reader(cursor, record.batch.bytes, record.valueAt, record.valueLength, row)
+  const value = record.value!
+  return reader(cursor, value, 0, value.length, row)
 }
 
 const unknownSchema = (id: number): RowReader => {

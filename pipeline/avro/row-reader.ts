@@ -9,8 +9,17 @@ import { Mismatch } from './resolve.js'
 import { createSlot } from './slot.js'
 import { parseType, reasonOf } from './types.js'
 
-/** Reads a framed value into a row of the columns; says why when it cannot. What it then has written of the row means nothing. */
-export type RowReader = (cursor: Cursor, value: Buffer, row: number) => Rejected | undefined
+/**
+ * Reads a framed value, `length` bytes of `memory` from `at` on, into a row of the columns; says why when it cannot. What it then has written
+ * of the row means nothing.
+ */
+export type RowReader = (
+  cursor: Cursor,
+  memory: Buffer,
+  at: number,
+  length: number,
+  row: number,
+) => Rejected | undefined
 
 /** The reader of what one schema wrote, for one plan. A schema that does not resolve rejects every record. */
 export function compileRowReader(
@@ -34,9 +43,9 @@ export function compileRowReader(
   const reader = parseType(plan.readerSchema)
   try {
     const read = compileRecord(writer, reader, targetsOf(columns), echoes)
-    return (cursor, value, row) => {
+    return (cursor, memory, at, length, row) => {
       try {
-        cursor.open(value, headerBytes)
+        cursor.open(memory, headerBytes, at, length)
         read(cursor, row)
         const left = cursor.end - cursor.at
         return left === 0

@@ -113,8 +113,17 @@ const fetchFrom = async (
       if (answer && answer.errorCode !== 0) throw protocolError(answer.errorCode)
       const fetched = answer && (await openFetched(answer, offset))
       return fetched
-        ? { partition, records: await fetched.reader.read(Number.POSITIVE_INFINITY), next: fetched.next }
+        ? { partition, records: (await fetched.reader.read(Number.POSITIVE_INFINITY)).map(apart), next: fetched.next }
         : { partition, records: [], next: offset }
     }),
   )
 }
+
+/** With fields of its own, for whoever copies records. */
+const apart = ({ offset, timestamp, key, value, headers }: SourceRecord): SourceRecord => ({
+  offset,
+  timestamp,
+  key,
+  value,
+  headers,
+})

@@ -134,15 +134,13 @@ const createVisibility = (aborted: readonly AbortedTransaction[]) => {
 
 /** The key of a control record: version int16, type int16 (0 aborts, 1 commits). */
 const isAbortMarker = (whole: Buffer): boolean => {
-  const { key } = new RecordCursor(whole.subarray(batch.records)).record(0, 0, undefined)
+  const bytes = whole.subarray(batch.records)
+  const { key } = new RecordCursor({ bytes, baseOffset: 0, baseTimestamp: 0, appendTime: undefined }).record()
   return key !== null && key.length >= 4 && key.readInt16BE(2) === 0
 }
 
 interface OpenBatch {
   readonly cursor: RecordCursor
-  readonly base: number
-  readonly time: number
-  readonly appendTime: number | undefined
   /** records that are not read yet */
   left: number
 }
@@ -152,18 +150,20 @@ const openBatch = (whole: Buffer, records: Buffer): OpenBatch => {
   if (count < 0 || count > records.length) throw new BrokenRecords(`${count} records in ${records.length} bytes`)
   const appended = (whole.readInt16BE(batch.attributes) & attribute.logAppendTime) !== 0
   return {
-    cursor: new RecordCursor(records),
-    base: baseOffset(whole, 0),
-    time: Number(whole.readBigInt64BE(batch.baseTimestamp)),
-    appendTime: appended ? Number(whole.readBigInt64BE(batch.maxTimestamp)) : undefined,
+    cursor: new RecordCursor({
+      bytes: records,
+      baseOffset: baseOffset(whole, 0),
+      baseTimestamp: Number(whole.readBigInt64BE(batch.baseTimestamp)),
+      appendTime: appended ? Number(whole.readBigInt64BE(batch.maxTimestamp)) : undefined,
+    }),
     left: count,
   }
 }
 
 const readInto = (records: SourceRecord[], open: OpenBatch, max: number, from: number): void => {
-  const { cursor, base, time, appendTime } = open
+  const { cursor } = open
   while (open.left > 0 && records.length < max) {
-    const record = cursor.record(base, time, appendTime)
+    const record = cursor.record()
     open.left -= 1
     // A batch is returned whole: its first records may lie before the offset that was asked for.
     if (record.offset >= from) records.push(record)

@@ -1,6 +1,7 @@
 /** Record batches in one pass over one buffer: nothing is made per record. The layout is drawn in record-batch.ts. */
 import { crc32c } from '@node-rs/crc32'
-import type { Headers, OutgoingRecord } from '../../stages/ports.js'
+import { PlacedRecord, Reply } from '../../stages/placed-records.js'
+import type { Headers, OutgoingRecord, SourceRecord } from '../../stages/ports.js'
 import { recordBytes } from '../../stages/record-bytes.js'
 import { attribute, batch, magic } from './record-batch.js'
 
@@ -102,22 +103,23 @@ const writeBatchHeader = (
 const writeRecords = (target: Buffer, start: number, records: readonly OutgoingRecord[], first: number): number => {
   let at = start
   for (let index = 0; index < records.length; index++) {
-    const { key, value, headers, timestamp } = records[index]!
+    const record = records[index]!
+    const { headers } = record
     // Never negative, so zig-zag is twice; exact up to 2^54.
-    const time = (timestamp - first) * 2
+    const time = (record.timestamp - first) * 2
     const size =
       1 +
       sizeOf(time) +
       sizeOf(index * 2) +
-      sizeOfBytes(key) +
-      sizeOfBytes(value) +
+      sizeOfKey(record) +
+      sizeOfValue(record) +
       (headers === undefined ? 1 : sizeOfHeaders(headers))
     at = writeUnsigned(target, at, size * 2)
     target[at++] = 0
     at = writeUnsigned(target, at, time)
     at = writeUnsigned(target, at, index * 2)
-    at = writeBytes(target, at, key)
-    at = writeBytes(target, at, value)
+    at = writeKey(target, at, record)
+    at = writeValue(target, at, record)
     if (headers === undefined) target[at++] = 0
     else at = writeHeaders(target, at, headers)
   }
@@ -163,6 +165,43 @@ const writeBytes = (target: Buffer, start: number, bytes: Buffer | null): number
   const at = writeUnsigned(target, start, bytes.length * 2)
   target.set(bytes, at)
   return at + bytes.length
+}
+
+/** Where the key of a record lies: it is that of the input in a reply. */
+const keyOwner = (record: OutgoingRecord): OutgoingRecord | SourceRecord =>
+  record instanceof Reply ? record.input : record
+
+const sizeOfKey = (record: OutgoingRecord): number => {
+  const owner = keyOwner(record)
+  return owner instanceof PlacedRecord ? sizeOfSpan(owner.keyLength) : sizeOfBytes(owner.key)
+}
+
+const sizeOfValue = (record: OutgoingRecord): number =>
+  record instanceof Reply ? sizeOfSpan(record.valueLength) : sizeOfBytes(record.value)
+
+const sizeOfSpan = (length: number): number => (length < 0 ? 1 : sizeOf(length * 2) + length)
+
+const writeKey = (target: Buffer, at: number, record: OutgoingRecord): number => {
+  const owner = keyOwner(record)
+  return owner instanceof PlacedRecord
+    ? writeSpan(target, at, owner.batch.bytes, owner.keyAt, owner.keyLength)
+    : writeBytes(target, at, owner.key)
+}
+
+const writeValue = (target: Buffer, at: number, record: OutgoingRecord): number =>
+  record instanceof Reply
+    ? writeSpan(target, at, record.memory, record.valueAt, record.valueLength)
+    : writeBytes(target, at, record.value)
+
+/** Shorter ones are copied byte by byte in less time than it takes to make the view that `set` needs. */
+const longSpan = 256
+
+const writeSpan = (target: Buffer, start: number, memory: Buffer, from: number, length: number): number => {
+  if (length < 0) return writeBytes(target, start, null)
+  const at = writeUnsigned(target, start, length * 2)
+  if (length >= longSpan) target.set(memory.subarray(from, from + length), at)
+  else for (let i = 0; i < length; i++) target[at + i] = memory[from + i]!
+  return at + length
 }
 
 const countHeaders = (headers: Headers): number => {

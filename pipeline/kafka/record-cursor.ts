@@ -1,5 +1,6 @@
 /** A position in the records of a batch, and what can be read there. The layout is drawn in record-batch.ts. */
-import type { Headers, SourceRecord } from '../../stages/ports.js'
+import { type BatchMemory, PlacedRecord } from '../../stages/placed-records.js'
+import type { Headers } from '../../stages/ports.js'
 
 /** The records do not add up. */
 export class BrokenRecords extends Error {
@@ -11,31 +12,41 @@ const View: new (memory: ArrayBufferLike, offset: number, length: number) => Buf
   Buffer as unknown as { [Symbol.species]: new (memory: ArrayBufferLike, offset: number, length: number) => Buffer }
 )[Symbol.species]
 
-/** A producer may write any 64 bits for a time; what is no exact number comes out as the last that is. */
-const withinReason = (time: number): number =>
-  Math.max(-Number.MAX_SAFE_INTEGER, Math.min(time, Number.MAX_SAFE_INTEGER))
-
 export class RecordCursor {
   private at = 0
 
-  constructor(private readonly bytes: Buffer) {}
+  private readonly bytes: Buffer
 
-  /** The next record, its offset counted from `baseOffset`; its timestamp from `baseTimestamp` unless `appendTime` stands for all. */
-  record(baseOffset: number, baseTimestamp: number, appendTime: number | undefined): SourceRecord {
+  constructor(private readonly batch: BatchMemory) {
+    this.bytes = batch.bytes
+  }
+
+  record(): PlacedRecord {
     const length = this.varint()
     const end = this.at + length
     if (length < 0 || end > this.bytes.length) throw new BrokenRecords(`a record of ${length} bytes`)
     // Attributes: none are defined.
     this.at += 1
-    const time = baseTimestamp + this.varlong()
-    const offset = baseOffset + this.varint()
-    const key = this.view()
-    const value = this.view()
+    const timeDelta = this.varlong()
+    const offsetDelta = this.varint()
+    const keyLength = this.varint()
+    const keyAt = this.pass(keyLength)
+    const valueLength = this.varint()
+    const valueAt = this.pass(valueLength)
     const headerCount = this.varint()
     const headers = headerCount > 0 ? this.headers(headerCount) : undefined
     if (this.at !== end)
       throw new BrokenRecords(`a record of ${length} bytes that ends after ${this.at - end + length}`)
-    return { offset, timestamp: withinReason(appendTime ?? time), key, value, headers }
+    return new PlacedRecord(
+      this.batch,
+      offsetDelta,
+      timeDelta,
+      headers,
+      keyAt,
+      Math.max(-1, keyLength),
+      valueAt,
+      Math.max(-1, valueLength),
+    )
   }
 
   private varint(): number {
@@ -70,10 +81,17 @@ export class RecordCursor {
   private view(): Buffer | null {
     const length = this.varint()
     if (length < 0) return null
+    const start = this.pass(length)
+    return new View(this.bytes.buffer, this.bytes.byteOffset + start, length)
+  }
+
+  /** Where so many bytes begin, which are passed over. */
+  private pass(length: number): number {
     const start = this.at
+    if (length <= 0) return start
     this.at += length
     if (this.at > this.bytes.length) throw new BrokenRecords(`${length} bytes where fewer are left`)
-    return new View(this.bytes.buffer, this.bytes.byteOffset + start, length)
+    return start
   }
 
   private headers(count: number): Headers {

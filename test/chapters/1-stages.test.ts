@@ -12,6 +12,7 @@ import { encode } from '../../stages/encode.js'
 import { infer } from '../../stages/infer.js'
 import { createLeases } from '../../stages/leases.js'
 import { microBatch } from '../../stages/micro-batch.js'
+import { Reply } from '../../stages/placed-records.js'
 import {
   type Assignment,
   type Encoded,
@@ -69,7 +70,9 @@ const decoder: RecordDecoder = {
 
 const encoder: PredictionEncoder = {
   encode: ({ outputs }, part, firstRow) =>
-    Array.from({ length: part.rows.count }, (_, row) => Buffer.from(`${outputs.scores[firstRow + row]}`)),
+    part.records
+      .filter((_, index) => !part.rejected.has(index))
+      .map((input, row) => new Reply(input, Buffer.from(`${outputs.scores[firstRow + row]}`))),
 }
 
 const record = (offset: number, text: string): SourceRecord => ({

@@ -24,6 +24,7 @@ const vocabulary: Record<string, readonly string[]> = {
   'merge-outputs': ['mergeOutputs', 'noOutputs'],
   'micro-batch': ['microBatch'],
   missed: ['missed'],
+  'placed-records': ['PlacedRecord', 'Reply'],
   ports: ['InferenceError'],
   publish: ['publish'],
   'record-bytes': ['recordBytes'],

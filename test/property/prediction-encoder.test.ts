@@ -6,7 +6,7 @@ import { Cursor } from '../../pipeline/avro/cursor.js'
 import { frame } from '../../pipeline/avro/framing.js'
 import { createPredictionEncoder } from '../../pipeline/avro/prediction-encoder.js'
 import { writeLong } from '../../pipeline/avro/write.js'
-import type { Decoded, Outputs, Rejected, Scored } from '../../stages/ports.js'
+import type { Decoded, OutgoingRecord, Outputs, Rejected, Scored } from '../../stages/ports.js'
 import { generation, record } from '../fixtures/stage-values.js'
 
 const type = avro.Type.forSchema(JSON.parse(readFileSync('schemas/prediction.avsc', 'utf8')))
@@ -100,7 +100,7 @@ test('predictions are byte for byte those of avsc', () => {
           }),
         )
       })
-      expect(encoder.encode(scored, part, firstRow)).toEqual(expected)
+      expect(encoder.encode(scored, part, firstRow).map((reply) => (reply as OutgoingRecord).value)).toEqual(expected)
     }),
   )
 })
@@ -142,6 +142,6 @@ describe('rows that cannot be predictions', () => {
   test('a failed row stays what it is, and the other is encoded', () => {
     const [first, second] = encode({}, new Map([[0, refused]]))
     expect(first).toBe(refused)
-    expect(type.fromBuffer((second as Buffer).subarray(5))).toMatchObject({ offset: 2, scores: [0] })
+    expect(type.fromBuffer((second as OutgoingRecord).value!.subarray(5))).toMatchObject({ offset: 2, scores: [0] })
   })
 })

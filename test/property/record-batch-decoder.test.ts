@@ -41,6 +41,11 @@ const deeds: fc.Arbitrary<Deed[]> = fc.array(
   { minLength: 1, maxLength: 12 },
 )
 
+/** With fields of its own, to be compared. */
+const apart = ({ offset, timestamp, key, value, headers }: SourceRecord): SourceRecord => ({
+  ...{ offset, timestamp, key, value, headers },
+})
+
 const seal = (bytes: Buffer) => bytes.writeUInt32BE(crc32c(bytes.subarray(batch.attributes)), batch.crc)
 
 const marker = (does: 'commit' | 'abort'): OutgoingRecord => ({
@@ -144,7 +149,7 @@ test('what is read of a partition is what kafkajs reads of it, in runs of any le
     fc.asyncProperty(deeds, fc.nat({ max: 60 }), fc.integer({ min: 1, max: 30 }), async (done, from, max) => {
       const log = await write(done)
       const own = await read(log, from, max)
-      expect(own).toEqual((await readStock(log)).filter(({ offset }) => offset >= from))
+      expect(own.map(apart)).toEqual((await readStock(log)).filter(({ offset }) => offset >= from))
       expect(offsetAfter(log.bytes)).toBe(log.end === 0 ? undefined : log.end)
     }),
     { numRuns: 80 },
@@ -184,7 +189,9 @@ test('a batch that is cut off at the end of a response is left out, with all aft
       const log = await write(done)
       const cut = { ...log, bytes: log.bytes.subarray(0, Math.floor(log.bytes.length * share)) }
       const next = offsetAfter(cut.bytes) ?? 0
-      expect(await read(cut, 0, 100)).toEqual((await read(log, 0, 100)).filter(({ offset }) => offset < next))
+      expect((await read(cut, 0, 100)).map(apart)).toEqual(
+        (await read(log, 0, 100)).map(apart).filter(({ offset }) => offset < next),
+      )
     }),
     { numRuns: 25 },
   )

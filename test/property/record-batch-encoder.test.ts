@@ -1,9 +1,15 @@
 import fc from 'fast-check'
 import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
+import { decompress } from '../../pipeline/kafka/broker-requests.js'
 import { registerCompression, zstdAvailable } from '../../pipeline/kafka/compression.js'
 import { internal } from '../../pipeline/kafka/internals.js'
 import { encodeProduce, type ProduceData } from '../../pipeline/kafka/produce-request.js'
+import { createRecordReader } from '../../pipeline/kafka/record-batch-decoder.js'
+import { batchBound, encodeBatch } from '../../pipeline/kafka/record-batch-encoder.js'
+import { Reply } from '../../stages/placed-records.js'
+import type { OutgoingRecord, SourceRecord } from '../../stages/ports.js'
+import { recordBytes } from '../../stages/record-bytes.js'
 import { anyRecords, stockMessage } from '../fixtures/record-batches.js'
 
 registerCompression()
@@ -48,6 +54,26 @@ test('a produce request is byte for byte what kafkajs makes of the same records'
       expect(own.equals(theirs.buffer)).toBe(true)
     }),
     { numRuns: 150 },
+  )
+})
+
+test('a reply to a fetched record is written as if it were spelled out', () => {
+  const settings = { compression: 0, transactional: false, producerId: 7n, producerEpoch: 1, firstSequence: 2 }
+  const encoded = (records: readonly OutgoingRecord[]) => {
+    const target = Buffer.alloc(batchBound(records))
+    return target.subarray(0, encodeBatch(target, 0, records, settings))
+  }
+  fc.assert(
+    fc.property(anyRecords, fc.uint8Array({ maxLength: 600 }), fc.nat(300), (inputs, memory, at) => {
+      const read = createRecordReader(encoded(inputs), 0, [], decompress, 'input 0').read(inputs.length)
+      const value = Buffer.from(memory)
+      const from = Math.min(at, value.length)
+      const replies = (read as SourceRecord[]).map((input) => new Reply(input, value, from, value.length - from))
+      const spelledOut = inputs.map((input) => ({ ...input, value: value.subarray(from) }))
+      expect(encoded(replies).equals(encoded(spelledOut))).toBe(true)
+      expect(replies.map(recordBytes)).toEqual(spelledOut.map(recordBytes))
+    }),
+    { numRuns: 60 },
   )
 })
 

@@ -2,6 +2,7 @@ import { firstValueFrom, of } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../stages/encode.js'
+import { Reply } from '../../stages/placed-records.js'
 import type { Headers, OutputKind, PredictionEncoder, Rejected, Scored } from '../../stages/ports.js'
 import {
   bad,
@@ -10,6 +11,7 @@ import {
   fetched,
   generation,
   microBatchOf,
+  plain,
   record,
   scoredOf,
   topic,
@@ -34,12 +36,11 @@ describe('encode', () => {
     new TestScheduler((actual, expected) => expect(actual).toEqual(expected)).run(({ cold, expectObservable }) => {
       const a = scoredOf(microBatchOf(decoded(fetched(0, 0, [0]), one)))
       const outgoing = [
-        { kind: 'predictions', partition: 0, records: [{ ...record(0), value: Buffer.from('score 0') }] },
+        { kind: 'predictions', partition: 0, records: [new Reply(a.parts[0]!.records[0]!, Buffer.from('score 0'))] },
       ]
-      const { offset: _, ...rest } = outgoing[0]!.records[0]!
       const b = {
         batch: a,
-        outgoing: [{ ...outgoing[0]!, records: [rest] }],
+        outgoing,
         covered: [{ topic, partition: 0, start: 0, next: 1 }],
         records: 1,
         bytes: a.parts[0]!.bytes,
@@ -70,7 +71,7 @@ describe('encode', () => {
     const input = record(4, { headers, key: null })
     const scored = scoredOf(microBatchOf(decoded(fetched(3, 4, [input]), one)))
     const { outgoing } = await run(scored)
-    expect(outgoing).toEqual([
+    expect(outgoing.map((group) => ({ ...group, records: group.records.map(plain) }))).toEqual([
       {
         kind: 'predictions',
         partition: 3,
@@ -123,7 +124,11 @@ describe('encode', () => {
 
   it('sends what cannot be encoded or is too large to the dead letters, with its code', async () => {
     const picky: PredictionEncoder = {
-      encode: () => [{ code: 'not-encodable', reason: 'scores are no numbers' }, Buffer.alloc(90), Buffer.alloc(95)],
+      encode: (_, { records }) => [
+        { code: 'not-encodable', reason: 'scores are no numbers' },
+        new Reply(records[1]!, Buffer.alloc(90)),
+        new Reply(records[2]!, Buffer.alloc(95)),
+      ],
     }
     const scored = scoredOf(microBatchOf(decoded(fetched(0, 0, [0, 1, 2]), one)))
     const letters = await lettersOf(scored, { encoder: picky, maxRecordBytes: 95 })
