@@ -1,6 +1,8 @@
 /** A worker with what there is to see and to change of it: metrics, REST and the page. */
 import { existsSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { filter, firstValueFrom } from 'rxjs'
 import { MillraceError } from '../stages/errors.js'
 import { createMessageCodec } from './avro/message-codec.js'
 import { createRegistry } from './avro/registry.js'
@@ -11,7 +13,7 @@ import { createKafkaLog } from './deployment-logs.js'
 import { createFlowHistory } from './flow-history.js'
 import { createGroupView } from './group-view.js'
 import { createGroupWatch, type GroupWatch } from './group-watch.js'
-import { type HttpServer, type HttpServerOptions, startHttpServer } from './http/server.js'
+import type { HttpServer, HttpServerOptions } from './http/server.js'
 import { createKafka } from './kafka/client.js'
 import { groupStatus } from './kafka/group-status.js'
 import { kafkaOptionsOf } from './kafka-options.js'
@@ -64,6 +66,7 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
     const watch = createGroupWatch(() => groupStatus(kafka, config.kafka.groupId, topics.input))
     const control = createControlSender(kafka, config, `rest@${worker.id}`)
     metrics.watch(worker, () => lagOf(worker, watch))
+    await modelIsLoading(worker)
     const server = await listen(sources?.get('http.port'), {
       settings: config.http,
       logger: logger.child({ worker: worker.id }),
@@ -96,8 +99,19 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
   }
 }
 
+/** However long it takes to come to that: the page shows what is waited for. */
+const longestWaitForModelMs = 300
+
+/** A thread or a process loads the model: this one is free, and the server can be loaded without making the first record wait. */
+const modelIsLoading = ({ events }: Worker) =>
+  Promise.race([
+    firstValueFrom(events.pipe(filter(({ type }) => type === 'loading')), { defaultValue: undefined }),
+    delay(longestWaitForModelMs),
+  ])
+
 /** Of several workers on one machine the first has the usual port, where nobody said which. */
 const listen = async (source: ConfigSource | undefined, options: HttpServerOptions): Promise<HttpServer> => {
+  const { startHttpServer } = await import('./http/server.js')
   try {
     return await startHttpServer(options)
   } catch (error) {

@@ -16,6 +16,8 @@ export interface VerificationOptions extends Omit<InputSources, 'topic' | 'timeo
   readonly config: Pick<Config, 'topics' | 'verification' | 'inference' | 'bundles'>
   readonly trustedKeys: readonly TrustedKey[]
   readonly store: Pick<BundleStore, 'find'>
+  /** as in `VerifyOptions` */
+  readonly latency?: boolean
 }
 
 /**
@@ -40,7 +42,8 @@ export function createVerification(
       const schemas = await registeredSchemas(inputOf(options))
       const company = [digest, active?.digest, ...schemas.map(({ id }) => id)].join(' ')
       if (passed.has(company)) return undefined
-      const report = await verifyForSwitch(path, options, schemas, active)
+      // Where nothing scores yet, records wait: nothing is measured that cannot refuse the bundle.
+      const report = await verifyForSwitch(path, { ...options, latency: active !== undefined }, schemas, active)
       if (report.ok) passed.add(company)
       return report
     }
@@ -63,6 +66,7 @@ export async function verifyForSwitch(
   const records = active && there ? await replayRecords(inputOf(options), active.plan, count) : []
   return verifyBundle(path, {
     ...limitsOf(options),
+    latency: options.latency,
     signal: options.signal,
     writerSchemas: [...schemas, ...(await otherSchemas(records, schemas, options.registry))],
     ...(there && {

@@ -2,10 +2,14 @@
 /**
  * The program: the one place that knows the process. Ctrl-C and SIGTERM ask the command to end in order; a second Ctrl-C ends it at once.
  */
+import module from 'node:module'
 import { exitCodeOf, exitCodes, failureText } from './failure.js'
 import { wantsColors } from './output.js'
 import { createProgram } from './program.js'
 import type { Session } from './session.js'
+
+// Compiled code is kept for the next start, where this Node can do that (22 and newer).
+;(module as { enableCompileCache?: () => unknown }).enableCompileCache?.()
 
 const stopping = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const)

@@ -42,6 +42,8 @@ export interface VerifyOptions {
   readonly batchSizes?: readonly number[]
   /** how long each batch size and each budget is measured; 200 by default */
   readonly measureMs?: number
+  /** whether batch sizes are measured for whoever reads the report; true by default; what has a budget is measured in any case */
+  readonly latency?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -133,6 +135,7 @@ function jobOf(path: string, options: VerifyOptions): VerifyJob {
     intraOpThreads: options.intraOpThreads ?? 1,
     batchSizes: options.batchSizes ?? [1, 8, 64, 512],
     measureMs: options.measureMs ?? 200,
+    latency: options.latency ?? true,
     ...(replay && {
       replay: {
         active: resolve(replay.activePath),

@@ -119,11 +119,12 @@ async function runningGates(run: GateRun, bundle: Bundle, model: LocalModel, job
     () => measureSizes(model, rowsOf, job.batchSizes, 0),
     (measured) => `${measured.length} batch sizes`,
   )
-  await run.pass(
-    'latency',
-    () => measureSizes(model, rowsOf, job.batchSizes, job.measureMs),
-    (measured) => latencyFinding(measured, job.batchSizes),
-  )
+  if (job.latency)
+    await run.pass(
+      'latency',
+      () => measureSizes(model, rowsOf, job.batchSizes, job.measureMs),
+      (measured) => latencyFinding(measured, job.batchSizes),
+    )
   const { stages } = bundle.manifest
   if (stages && Object.keys(stages).length > 0)
     await run.pass(

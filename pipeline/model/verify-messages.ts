@@ -24,6 +24,8 @@ export interface VerifyJob {
   readonly batchSizes: readonly number[]
   /** how long each batch size is measured */
   readonly measureMs: number
+  /** whether to measure them at all */
+  readonly latency: boolean
 }
 
 export interface ReplayJob {

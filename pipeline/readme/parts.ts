@@ -5,6 +5,8 @@ import { type Setting, settings } from '../config-settings.js'
 import { isTree, valueAt } from '../config-tree.js'
 import { eventTable } from '../event-table.js'
 import { type MetricEntry, metricTable } from '../metric-table.js'
+import { aimTable, peerTable, scaleTable } from './bench-tables.js'
+import { markdownTable } from './markdown-table.js'
 
 const parts: Readonly<Record<string, () => string>> = {
   settings: () => settingsTable(),
@@ -12,6 +14,9 @@ const parts: Readonly<Record<string, () => string>> = {
   errors: () => errorTable('code', errors),
   metrics: () => metricsTable(),
   events: () => eventsTable(),
+  aims: aimTable,
+  peers: peerTable,
+  scale: scaleTable,
 }
 
 /** The text with every generated part made anew. Throws where a part is begun and not ended, or has a name that nobody knows. */
@@ -27,9 +32,6 @@ export const withParts = (text: string): string =>
 
 export const partNames: readonly string[] = Object.keys(parts)
 
-const table = (heads: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [heads, heads.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
-
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 const code = (text: string): string => `\`${cell(text)}\``
 
@@ -38,7 +40,7 @@ const defaults = parseConfig({ deployment: 'D', brokers: ['host:9092'], registry
 const required: ReadonlySet<string> = new Set(['deployment', 'brokers', 'registry'])
 
 const settingsTable = (): string =>
-  table(
+  markdownTable(
     ['setting', 'default', 'variable', 'what it is'],
     settings
       .filter(({ kind, description }) => kind !== 'group' || description !== '')
@@ -53,7 +55,7 @@ const defaultOf = ({ path }: Setting): string => {
 }
 
 const errorTable = (head: string, entries: Readonly<Record<string, ErrorEntry>>): string =>
-  table(
+  markdownTable(
     [head, 'what is wrong', 'again?', 'what to do'],
     Object.entries(entries).map(([name, { message, retryable, remedy }]) => [
       code(name),
@@ -64,7 +66,7 @@ const errorTable = (head: string, entries: Readonly<Record<string, ErrorEntry>>)
   )
 
 const metricsTable = (): string =>
-  table(
+  markdownTable(
     ['metric', 'type', 'unit', 'labels', 'what it is'],
     Object.entries<MetricEntry>(metricTable).map(([name, { type, unit, labels, help }]) => [
       code(name),
@@ -76,7 +78,7 @@ const metricsTable = (): string =>
   )
 
 const eventsTable = (): string =>
-  table(
+  markdownTable(
     ['event', 'log level', 'says', 'when'],
     Object.entries(eventTable).map(([name, { level, fields, help }]) => [
       code(name),

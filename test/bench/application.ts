@@ -80,13 +80,14 @@ const start = (options: ApplicationOptions, output: string, group: string): Chil
   })
 }
 
-const untilWritten = (kafka: Kafka, topic: string, records: number, children: readonly ChildProcess[]) =>
+/** Resolves when the topic has so many records; throws when one of the processes ends before, or after ten minutes. */
+export const untilWritten = (kafka: Kafka, topic: string, records: number, children: readonly ChildProcess[]) =>
   withAdmin(kafka, async (admin) => {
     for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(100)) {
       // A busy broker needs a moment until it leads a topic that it has just made.
       const offsets = await admin.fetchTopicOffsets(topic).catch(() => [])
       if (offsets.reduce((sum, { high }) => sum + Number(high), 0) >= records) return
-      const dead = children.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)
+      const dead = children.find((child) => !isAlive(child))
       if (dead) throw new Error(`the application ended (${dead.exitCode ?? dead.signalCode}) before all was out`)
     }
     throw new Error(`not all of ${topic} was written within ${patienceMs / 1_000} s`)
@@ -103,8 +104,10 @@ export const usage = (pid: number): { readonly cpuSeconds: number; readonly peak
   return { cpuSeconds: (user + system) / 100, peakMb: Math.round(Number(peak?.[1]) / 1_024) }
 }
 
+export const isAlive = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode === null && signalCode === null
+
 export const end = async (child: ChildProcess): Promise<void> => {
-  if (child.exitCode !== null || child.signalCode !== null) return
+  if (!isAlive(child)) return
   const exited = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGTERM')
   await Promise.race([exited, sleep(10_000)])

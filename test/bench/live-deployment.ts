@@ -11,7 +11,7 @@ import { createPublisher } from '../../pipeline/kafka/publisher.js'
 import { planTopics } from '../../pipeline/kafka/topic-plan.js'
 import { initBundle } from '../../pipeline/model/init.js'
 import { createScorer } from '../../pipeline/model/scorer.js'
-import { end } from './application.js'
+import { end, isAlive, untilWritten } from './application.js'
 import { registerRows, rowValues } from './feature-rows.js'
 import { perceptron, workloads } from './models.js'
 import type { Place } from './suite.js'
@@ -23,9 +23,8 @@ export interface LiveDeployment {
   /** Sends records, in turn to all partitions, at that rate for so long. */
   stream(perSecond: number, seconds: number): Promise<void>
   switchTo(model: string): Promise<void>
-  /** records that were sent, and predictions that are there */
-  readonly sent: number
-  predicted(): Promise<number>
+  /** Resolves when there are as many predictions as records were sent; throws when a worker ends before. */
+  allPredicted(): Promise<void>
 }
 
 const partitions = 8
@@ -103,14 +102,7 @@ export const withDeployment = async <T>(
       switchTo: async (model) => {
         await control.append(name, Buffer.from(JSON.stringify({ action: 'SWITCH', model })))
       },
-      get sent() {
-        return sent
-      },
-      predicted: () =>
-        withAdmin(kafka, async (admin) => {
-          const offsets = await admin.fetchTopicOffsets(topics.predictions).catch(() => [])
-          return offsets.reduce((sum, { high }) => sum + Number(high), 0)
-        }),
+      allPredicted: () => untilWritten(kafka, topics.predictions, sent, children.filter(isAlive)),
     })
   } finally {
     await Promise.all(children.map(end))

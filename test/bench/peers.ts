@@ -6,8 +6,10 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { type Contest, contests, scripts } from './contests.js'
 import { workloads } from './models.js'
 import { millrace } from './parts/whole-pipe.js'
+import { createProgress } from './progress.js'
 import { comparedTo, type Row, rowOf } from './result.js'
 import type { Place } from './suite.js'
 
@@ -16,96 +18,103 @@ export interface PeersOptions extends Place {
   readonly rounds: number
   /** measured stretch of one run at a steady rate; the harness warms up for 15 s before it */
   readonly latencySeconds: number
-  /** what to compare: throughput of w1 and w2, latency */
-  readonly rows: readonly string[]
-  readonly applications: Readonly<Record<string, readonly string[]>>
+  readonly contests: readonly Contest[]
   readonly onProgress: (line: string) => void
-}
-
-/** Of each row the applications that are worth its time, the one that ratios are to first. */
-export const usualApplications = {
-  w1: ['java plain', 'kafka streams', 'python plain'],
-  w2: ['java plain', 'python plain'],
-  latency: ['java plain', 'kafka streams'],
-} as const
-
-const scripts: Readonly<Record<string, string>> = {
-  'java plain': 'java/run-plain.sh',
-  'kafka streams': 'java/run-ks.sh',
-  'kafka streams, batches': 'java/run-ks-batch.sh',
-  'python plain': 'python/run-plain.sh',
-  quix: 'python/run-quix.sh',
-  bytewax: 'python/run-bytewax.sh',
-  faust: 'python/run-faust.sh',
 }
 
 type Said = Readonly<Record<string, number>>
 
+/** Of names of `contests`; throws for one that is none. */
+export const contestsOf = (names: readonly string[]): Contest[] =>
+  names.flatMap((name) => {
+    const some = contests[name]
+    if (!some) throw new Error(`no row ${name}; there are ${Object.keys(contests).join(', ')}`)
+    return some
+  })
+
 export const comparePeers = async (options: PeersOptions): Promise<{ rows: Row[]; runs: object[] }> => {
+  const { directory, rounds, latencySeconds, brokers: BROKERS, registry: REGISTRY } = options
   const runs: object[] = []
-  const harness = async (script: string, environment: object, ...given: (string | number)[]): Promise<Said> => {
-    const { brokers: BROKERS, registry: REGISTRY } = options
+  const filled = new Set<string>()
+  const progress = createProgress(
+    options.contests.reduce((sum, { applications }) => sum + rounds * (1 + applications.length), 0),
+    options.onProgress,
+  )
+  const harness = async (environment: object, ...given: (string | number)[]): Promise<string> => {
     const env = { ...process.env, BROKERS, REGISTRY, ...environment }
-    const { stdout } = await run('node', [script, ...given.map(String)], {
-      cwd: join(options.directory, 'harness'),
-      env,
-    })
-    const said = stdout.trim().split('\n').at(-1)!
-    if (!said.startsWith('{')) return {}
-    options.onProgress(`  ${said}`)
-    runs.push({ script, given, ...JSON.parse(said) })
-    return JSON.parse(said)
+    const cwd = join(directory, 'harness')
+    return (await promisify(execFile)('node', given.map(String), { cwd, env })).stdout.trim()
   }
-  /** Every application once a round, each round another first. */
-  const rounds = async (of: string, one: (command: string) => Promise<Said>) => {
-    const all = ['millrace', ...(options.applications[of] ?? [])]
+
+  const runOnce = async (contest: Contest, name: string): Promise<Said> => {
+    const { workload, load, exactlyOnce } = contest
+    const { features, classes } = workloads[workload]
+    const MODEL = join(directory, `models/${workload}.onnx`)
+    const environment = { MODEL, CLASSES: String(classes), EOS: exactlyOnce ? '1' : '0' }
+    const command = name === 'millrace' ? millrace : commandOf(directory, name)
+    if ('records' in load && !filled.has(workload)) {
+      progress.found(await harness(environment, 'preload.mjs', workload, load.records, features))
+      filled.add(workload)
+    }
+    const given: readonly (string | number)[] =
+      'records' in load
+        ? ['throughput.mjs', workload, load.records]
+        : ['latency.mjs', load.perSecond, latencySeconds, features]
+    const said = JSON.parse((await harness(environment, ...given, command)).split('\n').at(-1)!)
+    const { cmd: _, ...figures } = said
+    progress.found(JSON.stringify(figures))
+    runs.push({ contest: contest.title, application: name, ...figures })
+    return figures
+  }
+
+  /** Every application once a round, each round another first. One that fails has no figures in that round. */
+  const compete = async (contest: Contest): Promise<Map<string, Said[]>> => {
+    const all = ['millrace', ...contest.applications]
     const found = new Map<string, Said[]>(all.map((name) => [name, []]))
-    for (let round = 0; round < options.rounds; round++)
+    for (let round = 0; round < rounds; round++)
       for (let turn = 0; turn < all.length; turn++) {
         const name = all[(round + turn) % all.length]!
-        found.get(name)!.push(await one(name === 'millrace' ? millrace : commandOf(options.directory, name)))
+        progress.begin(`${contest.title}, ${name}, round ${round + 1} of ${rounds}`)
+        try {
+          found.get(name)!.push(await runOnce(contest, name))
+        } catch (error) {
+          const reason = String((error as { stdout?: string }).stdout || (error as Error).message).slice(0, 300)
+          progress.found(`failed: ${reason}`)
+          runs.push({ contest: contest.title, application: name, failed: reason })
+        }
       }
     return found
   }
-  const rowsOf = (part: string, found: ReadonlyMap<string, readonly Said[]>, what: string, unit: string): Row[] => {
-    const rows = [...found].map(([name, said]) =>
-      rowOf(
-        part,
-        name,
-        said.map((one) => one[what] ?? Number.NaN),
-        unit,
-      ),
-    )
-    const best = unit === 'records/s' ? bestOf(rows, 1) : bestOf(rows, -1)
-    return best === undefined ? rows : comparedTo(best, rows)
-  }
 
   const rows: Row[] = []
-  for (const [name, records] of [['w1', 500_000] as const, ['w2', 60_000] as const]) {
-    if (!options.rows.includes(name)) continue
-    const { features, classes } = workloads[name]
-    const model = { MODEL: join(options.directory, `models/${name}.onnx`), CLASSES: String(classes) }
-    await harness('preload.mjs', model, name, records, features)
-    const found = await rounds(name, (command) => harness('throughput.mjs', model, name, records, command))
-    rows.push(
-      ...rowsOf(`${name}, steady`, found, 'rate_steady', 'records/s'),
-      ...rowsOf(`${name}, first to last`, found, 'rate_all', 'records/s'),
-      ...rowsOf(`${name}, CPU`, found, 'cpu_s_per_million', 's per million'),
-      ...rowsOf(`${name}, peak memory`, found, 'rss_mb', 'MB'),
-    )
-  }
-  for (const rate of options.rows.includes('latency') ? [2_000, 5_000] : []) {
-    const model = { MODEL: join(options.directory, 'models/w1.onnx'), CLASSES: '2' }
-    const found = await rounds('latency', (command) =>
-      harness('latency.mjs', model, rate, options.latencySeconds, workloads.w1.features, command),
-    )
-    for (const quantile of ['p50', 'p99', 'p999'])
-      rows.push(...rowsOf(`latency at ${rate}/s, ${quantile}`, found, quantile, 'ms'))
+  for (const contest of options.contests) {
+    const found = await compete(contest)
+    for (const [what, key, unit] of 'records' in contest.load ? ofBacklog : ofRate)
+      rows.push(...rowsOf(`${contest.title}, ${what}`, found, key, unit))
   }
   return { rows, runs }
 }
 
-const run = promisify(execFile)
+/** What is said of a run, the harness's name for it, and its unit. */
+const ofBacklog = [
+  ['steady', 'rate_steady', 'records/s'],
+  ['first to last', 'rate_all', 'records/s'],
+  ['CPU', 'cpu_s_per_million', 's per million'],
+  ['peak memory', 'rss_mb', 'MB'],
+] as const
+const ofRate = [
+  ['p50', 'p50', 'ms'],
+  ['p99', 'p99', 'ms'],
+  ['p999', 'p999', 'ms'],
+] as const
+
+const rowsOf = (part: string, found: ReadonlyMap<string, readonly Said[]>, key: string, unit: string): Row[] => {
+  const rows = [...found].map(([name, said]) =>
+    rowOf(part, name, said.map((one) => one[key] ?? Number.NaN).filter(Number.isFinite), unit),
+  )
+  const best = bestOf(rows, unit === 'records/s' ? 1 : -1)
+  return best === undefined ? rows : comparedTo(best, rows)
+}
 
 const commandOf = (directory: string, name: string): string => {
   const script = scripts[name]

@@ -16,7 +16,7 @@ export const switchGap: Part = async (options) => {
   const { gaps, quiet } = await withDeployment(options, async (deployment) => {
     deployment.startWorker()
     await deployment.stream(perSecond, 0.1)
-    while ((await deployment.predicted()) === 0) await sleep(50)
+    await deployment.allPredicted()
     const streaming = deployment.stream(perSecond, (settleMs + switches * 2 * stretchMs) / 1_000 + 0.5)
     await sleep(settleMs)
     const windows: { readonly from: number; readonly switched: boolean }[] = []
@@ -29,7 +29,7 @@ export const switchGap: Part = async (options) => {
       }
     }
     await streaming
-    while ((await deployment.predicted()) < deployment.sent) await sleep(100)
+    await deployment.allPredicted()
     const { moments } = await appendTimes(options.kafka, deployment.predictions)
     const of = (wanted: boolean) =>
       windows
