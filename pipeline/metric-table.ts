@@ -103,11 +103,29 @@ export const metricTable = {
     help: 'Time that batches spent in a stage; infer and publish include waiting for their turn.',
     labels: ['stage'],
   },
+  millrace_stage_wait_seconds_total: {
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Of the time in a stage, that before the batch ahead had left it.',
+    labels: ['stage'],
+  },
   millrace_stage_batches_total: {
     type: 'counter',
     unit: 'batches',
     help: 'Batches that passed a stage: the time above divided by these is the mean.',
     labels: ['stage'],
+  },
+  millrace_stage_records_total: {
+    type: 'counter',
+    unit: 'records',
+    help: 'Records that passed a stage.',
+    labels: ['stage'],
+  },
+  millrace_main_thread_seconds_total: {
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Time of the main thread by what it did: active, or idle, which is waiting for something to happen.',
+    labels: ['state'],
   },
   millrace_queue_seconds: {
     type: 'histogram',

@@ -25,6 +25,7 @@ export interface MeasuredWorker {
     readonly parts: readonly PartState[]
     readonly model: SwapStatus
     readonly pipe: PipeStats
+    readonly mainThread: { readonly activeMs: number; readonly idleMs: number }
     readonly threadDeaths: number
     readonly shadow: ShadowStats | undefined
   }
@@ -109,7 +110,7 @@ const showStatus = (
   { id, config, status }: MeasuredWorker,
   lag: readonly PartitionLag[],
 ) => {
-  const { deployment, ready, parts, model, pipe, threadDeaths, shadow } = status
+  const { deployment, ready, parts, model, pipe, mainThread, threadDeaths, shadow } = status
   const count = (name: keyof Meters['counters'], values: Values) => {
     counters[name].reset()
     for (const [labels, value] of values) counters[name].inc(labels, value)
@@ -151,8 +152,20 @@ const showStatus = (
     pipe.stages.map(({ stage, totalMs }) => [{ stage }, totalMs / 1_000]),
   )
   count(
+    'millrace_stage_wait_seconds_total',
+    pipe.stages.map(({ stage, waitMs }) => [{ stage }, waitMs / 1_000]),
+  )
+  count(
     'millrace_stage_batches_total',
     pipe.stages.map(({ stage, batches }) => [{ stage }, batches]),
+  )
+  count(
+    'millrace_stage_records_total',
+    pipe.stages.map(({ stage, records }) => [{ stage }, records]),
+  )
+  count(
+    'millrace_main_thread_seconds_total',
+    by('state', { active: mainThread.activeMs / 1_000, idle: mainThread.idleMs / 1_000 }),
   )
   count('millrace_commits_total', [[{}, pipe.commits]])
   count('millrace_transactions_total', by('result', pipe.transactions))

@@ -4,13 +4,9 @@ import type { RejectCode } from '../stages/errors.js'
 import type { CloseReason } from '../stages/ports.js'
 import { createBatchesInOrder } from './batches-in-order.js'
 import type { PipeObserver, TransactionResult } from './pipe-observer.js'
+import { createStageTimes, type StageTime } from './stage-times.js'
 
-export interface StageTime {
-  readonly stage: 'decode' | 'gather' | 'infer' | 'encode' | 'publish'
-  /** milliseconds, summed over all batches; `infer` and `publish` include the time that a batch waits for its turn */
-  readonly totalMs: number
-  readonly batches: number
-}
+export type { StageTime } from './stage-times.js'
 
 export interface PipeStats {
   /** records read from the input */
@@ -46,7 +42,7 @@ export interface StatsCollector {
 export function createPipeStats(now: () => number = () => performance.now()): StatsCollector {
   const rejected: Partial<Record<RejectCode, number>> = {}
   const closedBy: Partial<Record<CloseReason, number>> = {}
-  const times = { decode: [0, 0], gather: [0, 0], infer: [0, 0], encode: [0, 0], publish: [0, 0] }
+  const { spend, snapshot: stages } = createStageTimes()
   let records = 0
   let bytes = 0
   let predictions = 0
@@ -63,12 +59,6 @@ export function createPipeStats(now: () => number = () => performance.now()): St
   const publishing: number[] = []
   let last = 0
 
-  const spend = (stage: keyof typeof times, since: number, until: number) => {
-    const time = times[stage]
-    time[0]! += until - since
-    time[1]!++
-  }
-
   const observer: PipeObserver = {
     fetched(fetched) {
       records += fetched.records.length
@@ -79,14 +69,14 @@ export function createPipeStats(now: () => number = () => performance.now()): St
     },
     decoded(decoded) {
       const at = now()
-      spend('decode', last, at)
+      spend('decode', last, at, decoded.records.length)
       last = at
       gathering ??= at
       for (const { code } of decoded.rejected.values()) rejected[code] = (rejected[code] ?? 0) + 1
     },
     batched(batch) {
       const at = now()
-      spend('gather', gathering ?? at, at)
+      spend('gather', gathering ?? at, at, batch.rows)
       gathering = undefined
       last = at
       batches++
@@ -96,18 +86,18 @@ export function createPipeStats(now: () => number = () => performance.now()): St
     scored(scored) {
       const at = now()
       const whole = scoring.left(scored)
-      if (whole) spend('infer', whole.at, at)
+      if (whole) spend('infer', whole.at, at, whole.rows)
       last = at
       for (const { code } of scored.failed.values()) rejected[code] = (rejected[code] ?? 0) + 1
     },
-    encoded() {
+    encoded(encoded) {
       const at = now()
-      spend('encode', last, at)
+      spend('encode', last, at, encoded.records)
       publishing.push(at)
       last = at
     },
     published(encoded) {
-      spend('publish', publishing.shift() ?? last, now())
+      spend('publish', publishing.shift() ?? last, now(), encoded.records)
       inFlight -= encoded.records
       inFlightBytes -= encoded.bytes
       for (const { kind, records: sent } of encoded.outgoing) {
@@ -146,11 +136,7 @@ export function createPipeStats(now: () => number = () => performance.now()): St
       inFlight,
       inFlightBytes,
       lastLatencyMs,
-      stages: Object.entries(times).map(([stage, [totalMs, count]]) => ({
-        stage: stage as StageTime['stage'],
-        totalMs: totalMs!,
-        batches: count!,
-      })),
+      stages: stages(),
     }),
   }
 }

@@ -78,8 +78,19 @@ export const status = z
       inFlight: z.number(),
       inFlightBytes: z.number(),
       lastLatencyMs: z.number().nullable(),
-      stages: z.array(z.object({ stage: z.string(), totalMs: z.number(), batches: z.number() })),
+      stages: z.array(
+        z.object({
+          stage: z.string(),
+          totalMs: z.number(),
+          waitMs: z.number().describe('of totalMs, behind the batches before'),
+          batches: z.number(),
+          records: z.number(),
+        }),
+      ),
     }),
+    mainThread: z
+      .object({ activeMs: z.number(), idleMs: z.number() })
+      .describe('of the process since its start: idle is waiting for something to happen'),
     threadDeaths: z.number(),
     group: z.object({
       state: z.string().nullable().describe('as the broker calls it; null while it cannot be asked'),

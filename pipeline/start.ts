@@ -40,6 +40,8 @@ export interface WorkerStatus {
   readonly parts: readonly PartState[]
   readonly model: SwapStatus
   readonly pipe: PipeStats
+  /** milliseconds that the event loop of this process ran, and that it waited for something to do */
+  readonly mainThread: { readonly activeMs: number; readonly idleMs: number }
   /** of the shadow under way, or the last one */
   readonly shadow: ShadowStats | undefined
   /** inference threads that died and were started again */
@@ -162,9 +164,11 @@ export function startWorker(options: WorkerOptions): Worker {
         // A shadow that cannot be written, or pushes that cannot be read, are no reason to stop sending records.
         !all.some(({ part, state }) => state === 'waiting' && part !== 'shadow' && part !== 'models')
       const pipe = stats.snapshot()
+      const { active: activeMs, idle: idleMs } = performance.eventLoopUtilization()
+      const mainThread = { activeMs, idleMs }
       const { deployment } = config
       const shadow = shadowStats()
-      return { worker: id, deployment, ready, startedAt, parts: all, model, pipe, shadow, threadDeaths }
+      return { worker: id, deployment, ready, startedAt, parts: all, model, pipe, mainThread, shadow, threadDeaths }
     },
     async stop() {
       stopping.abort()

@@ -272,6 +272,11 @@ export const errors = {
     retryable: true,
     remedy: 'start one: `millrace run`; or leave out --wait',
   },
+  'worker-unreachable': {
+    message: 'no worker says where its time goes',
+    retryable: true,
+    remedy: 'name its address, as it logs it at its start: --url http://HOST:8085; http.enabled has to be true there',
+  },
   'nothing-prepared': {
     message: 'nothing is prepared that this could commit or abort',
     retryable: false,

@@ -29,3 +29,6 @@ export const shortDigest = (digest: string): string => digest.slice(0, 12)
 /** 1 record, 2 records */
 export const plural = (number: number, one: string, many = `${one}s`): string =>
   `${count(number)} ${number === 1 ? one : many}`
+
+/** Of a share between 0 and 1: 42 % */
+export const percent = (share: number): string => `${Math.round(share * 100)} %`

@@ -37,6 +37,7 @@ beforeEach(() => {
         parts: [{ part: 'source', state: 'running', detail: '', since: 0 }],
         model: { active: model, previous: undefined, generations: [model], waiting: undefined },
         pipe: stats.snapshot(),
+        mainThread: { activeMs: 1_500, idleMs: 500 },
         threadDeaths: 2,
         shadow: { ...shadow },
       } as const
@@ -97,6 +98,7 @@ test('counters are the counters of the worker, read when somebody asks', async (
     expect(value(text, 'millrace_in_flight_records')).toBe('0')
     expect(value(text, 'millrace_batches_total{closed_by="records"}')).toBe('2')
     expect(value(text, 'millrace_stage_batches_total{stage="infer"}')).toBe('2')
+    expect(value(text, 'millrace_main_thread_seconds_total{state="active"}')).toBe('1.5')
     expect(value(text, 'millrace_commits_total')).toBe('2')
     expect(value(text, 'millrace_transactions_total{result="committed"}')).toBe('2')
     expect(value(text, 'millrace_in_flight_bytes')).toBe('0')

@@ -1,16 +1,18 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { createLogUpdate } from 'log-update'
 import { pause } from '../../backoff.js'
 import { type DeploymentStatus, deploymentStatus } from '../../client/deployment-status.js'
 import { withRegistry } from '../../client/registry.js'
 import { type Context, contextOf } from '../context.js'
 import { count } from '../format.js'
-import { examples, positiveNumber } from '../options.js'
+import { collect, examples, positiveNumber } from '../options.js'
 import type { Session } from '../session.js'
 import { describeStatus } from '../status-text.js'
 
 interface StatusFlags {
   readonly watch?: boolean
+  readonly stages?: boolean
+  readonly url?: string[]
   readonly every: number
 }
 
@@ -23,14 +25,27 @@ export const addStatus = (program: Command, session: Session): void => {
         'what they said last, and how far each partition is behind.',
     )
     .option('--watch', 'again and again, until Ctrl-C, with rates')
-    .option('--every <seconds>', 'how often with --watch', positiveNumber, 2)
-    .action((flags: StatusFlags) => run(contextOf(session, command), flags))
+    .option('--every <seconds>', 'how often with --watch; how long --stages looks', positiveNumber, 2)
+    .option('--stages', 'where the time goes: stage by stage, as the workers count it')
+    .addOption(
+      new Option(
+        '--url <address>',
+        'a worker to ask with --stages; may be repeated; all of the group by default',
+      ).argParser(collect),
+    )
+    .action((flags: StatusFlags) => (flags.stages ? runStages : run)(contextOf(session, command), flags))
   examples(
     command,
     ['millrace status --deployment digits', 'once'],
     ['millrace status --watch', 'keep an eye on it'],
+    ['millrace status --stages', 'what keeps it from being faster'],
     ["millrace status --json | jq '.lag'", 'for a script'],
   )
+}
+
+const runStages = async (context: Context, { watch = false, every, url }: StatusFlags): Promise<void> => {
+  const { showStages } = await import('../stages/show.js')
+  await showStages(context, { watch, every, urls: url ?? [] })
 }
 
 const run = async (context: Context, { watch, every }: StatusFlags): Promise<void> => {
