@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { freePort } from '../../../docker/ports.js'
+import { availablePorts } from '../../../docker/ports.js'
 import { addressesOf, type Look } from '../../../pipeline/cli/stages/ask.js'
 import { sharesOf, type WorkerShares } from '../../../pipeline/cli/stages/shares.js'
 import { parseConfig } from '../../../pipeline/config.js'
@@ -9,7 +9,7 @@ import { uniqueName } from '../../fixtures/kafka.js'
 test('a running worker says where its time goes', async () => {
   const environment = { MILLRACE_DEPLOYMENT: uniqueName('stages') }
   await millraceJson(['topics', 'create', '--partitions', '1'], { environment })
-  const port = String(await freePort())
+  const port = String((await availablePorts([undefined]))[0])
   const url = `http://127.0.0.1:${port}`
   const worker = startMillrace(['run', '--model', 'digits@1', '--id', 'w1', '--port', port], { environment })
   await millraceJson(['produce', 'models/data/digits.jsonl', '--limit', '10'], { environment })
