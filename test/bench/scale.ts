@@ -1,8 +1,10 @@
 /** How cost grows: throughput of the whole pipe as one thing grows and all others stay. */
+import { withAdmin } from '../../pipeline/kafka/admin.js'
 import { type ApplicationOptions, type Measured, runApplication } from './application.js'
 import { fillTopic, registerRows, rowValues } from './feature-rows.js'
 import { perceptron, workloads } from './models.js'
 import { millrace, withModel } from './parts/whole-pipe.js'
+import { createProgress, type Progress } from './progress.js'
 import { median, type Row, rowOf } from './result.js'
 import type { Place } from './suite.js'
 
@@ -57,15 +59,16 @@ export const scales: Readonly<Record<string, (records: number) => readonly Step[
       layers: layersOf(megabytes),
     })),
   workers: (records) =>
-    [1, 2, 4].map((processes) => ({ name: `${processes} processes`, records: records / 10, processes })),
+    [1, 2, 4].map((processes) => ({ name: `${processes} processes`, records: (3 * records) / 10, processes })),
 }
 
 export const measureScale = async (name: string, options: ScaleOptions): Promise<Row[]> => {
   const steps = scales[name]?.(options.records)
   if (!steps) throw new Error(`no scale ${name}; there are ${Object.keys(scales).join(', ')}`)
   const rows: Row[] = []
+  const progress = createProgress(steps.length * (1 + options.rounds), options.onProgress)
   for (const step of steps) {
-    const runs = await runStep(step, options)
+    const runs = await runStep(step, options, progress)
     const [steady, peak] = [runs.map((run) => run.steady), median(runs.map((run) => run.residentMb))]
     const cpu = median(runs.map((run) => run.cpuSecondsPerMillion))
     const bytes = step.padding === undefined ? 0 : step.padding + 80
@@ -76,22 +79,28 @@ export const measureScale = async (name: string, options: ScaleOptions): Promise
   return rows.map((row) => ({ ...row, ratio: Number((row.value / first!.value).toPrecision(3)), against: first!.name }))
 }
 
-const runStep = async (step: Step, options: ScaleOptions): Promise<Measured[]> => {
-  const { kafka, brokers, registry, rounds, onProgress } = options
+const runStep = async (step: Step, options: ScaleOptions, progress: Progress): Promise<Measured[]> => {
+  const { kafka, brokers, registry, rounds } = options
   const { partitions = 8, layers = workloads.w1.layers, padding = 0, processes, records } = step
   const input = `bench-scale-${Date.now()}`
   const values = rowValues(await registerRows(registry, input, padding > 0), layers[0]!, padding)
+  progress.begin(`${step.name}: filling the input`)
   await fillTopic(kafka, { topic: input, partitions, records, values })
-  return withModel(perceptron(layers), async (model) => {
-    const runs: Measured[] = []
-    const application: ApplicationOptions = {
-      ...{ command: millrace, kafka, brokers, registry, input, partitions, records, model, classes: layers.at(-1)! },
-      processes,
-    }
-    for (let round = 0; round < rounds; round++) {
-      runs.push(await runApplication(application))
-      onProgress(`  ${step.name}: ${JSON.stringify(runs.at(-1))}`)
-    }
-    return runs
-  })
+  try {
+    return await withModel(perceptron(layers), async (model) => {
+      const runs: Measured[] = []
+      const application: ApplicationOptions = {
+        ...{ command: millrace, kafka, brokers, registry, input, partitions, records, model, classes: layers.at(-1)! },
+        processes,
+      }
+      for (let round = 0; round < rounds; round++) {
+        progress.begin(`${step.name}, round ${round + 1} of ${rounds}`)
+        runs.push(await runApplication(application))
+        progress.found(JSON.stringify(runs.at(-1)))
+      }
+      return runs
+    })
+  } finally {
+    await withAdmin(kafka, (admin) => admin.deleteTopics({ topics: [input] }))
+  }
 }

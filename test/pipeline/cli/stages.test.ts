@@ -29,9 +29,10 @@ test('a running worker says where its time goes', async () => {
 }, 60_000)
 
 test('where no worker can be asked, it says where it looked and what to do', async () => {
-  const { code, stderr } = await millrace(['status', '--stages', '--url', 'http://127.0.0.1:1'])
+  const url = `http://127.0.0.1:${(await availablePorts([undefined]))[0]}`
+  const { code, stderr } = await millrace(['status', '--stages', '--url', url])
   expect(code).toBe(1)
-  expect(stderr).toContain('http://127.0.0.1:1: nothing listens there')
+  expect(stderr).toContain(`${url}: nothing listens there`)
   expect(stderr).toContain('--url http://HOST:8085')
 })
 
