@@ -1,16 +1,16 @@
 /** What workers say of themselves over REST, for whoever wants to know where the time goes. Their answers are checked as any other input. */
+import type { z } from 'zod'
 import type { HttpSettings } from '../../config-http.js'
 import { isLoopback } from '../../config-http.js'
 import type { GroupMember } from '../../kafka/group-status.js'
 import { status } from '../../rest-views.js'
 
-const answer = status.pick({ worker: true, pipe: true, mainThread: true })
+const answer = status.pick({ worker: true, mainThread: true }).extend({
+  pipe: status.shape.pipe.pick({ records: true, inFlight: true, closedBy: true, stages: true }),
+})
 
-export interface Look {
-  readonly worker: string
+export interface Look extends z.output<typeof answer> {
   readonly url: string
-  readonly pipe: ReturnType<typeof answer.parse>['pipe']
-  readonly mainThread: ReturnType<typeof answer.parse>['mainThread']
   /** milliseconds, of the clock here */
   readonly at: number
 }

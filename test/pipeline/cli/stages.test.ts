@@ -50,8 +50,7 @@ test('workers are looked for where the group has them, and on this machine where
 const look = (at: number, active: number, infer: number): Look => ({
   ...{ worker: 'w', url: 'http://w', at, mainThread: { activeMs: active, idleMs: at - active } },
   pipe: {
-    ...{ records: infer, bytes: 0, predictions: 0, deadLetters: 0, rejected: {}, batches: 0, closedBy: {}, commits: 0 },
-    ...{ inFlight: 0, lastLatencyMs: null },
+    ...{ records: infer, inFlight: 0, closedBy: {} },
     stages: [{ stage: 'infer', totalMs: 2 * infer, waitMs: infer, batches: infer / 10, records: infer }],
   },
 })
