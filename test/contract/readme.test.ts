@@ -102,3 +102,16 @@ test('every file and every heading that they lead to is there', () => {
   )
   expect(broken).toEqual([])
 })
+
+test('every test that they call a proof is in the file that they name', () => {
+  const proofs = [...texts].flatMap(([path, text]) =>
+    shownIn(text, /\[([^\]]+)\]\(([^)\s]+\.test\.ts)\)/g).map(([title, file]) => ({
+      title: title!,
+      file: posix.join(posix.dirname(path), file!),
+    })),
+  )
+  expect(proofs.length).toBeGreaterThan(25)
+  const named = proofs.filter(({ title }) => !title.includes('.test.ts'))
+  const missing = named.filter(({ title, file }) => !readFileSync(file, 'utf8').includes(title))
+  expect(missing).toEqual([])
+})
