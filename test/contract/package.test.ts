@@ -8,6 +8,7 @@ import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { extract } from 'tar'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { documents } from '../../pipeline/readme/documents.js'
 
 interface Packed {
   readonly filename: string
@@ -140,6 +141,19 @@ test('a program of a user compiles against it, with every declaration checked, a
   ]
   run(tsc, ['program.ts', ...options])
   expect(run('program.js', [])).toBe('config-invalid function function\n')
+})
+
+test('every TypeScript that the documents show compiles against it', () => {
+  const blocks = documents().flatMap((path) =>
+    [...readFileSync(path, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, text]) => text!),
+  )
+  expect(blocks.length).toBeGreaterThan(2)
+  const files = blocks.map((text, index) => {
+    writeFileSync(join(folder, `shown-${index}.ts`), text)
+    return `shown-${index}.ts`
+  })
+  const tsc = resolve('node_modules/typescript/bin/tsc')
+  run(tsc, [...files, '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--strict', '--types', 'node'])
 })
 
 test('its command line runs where it is installed', () => {
