@@ -7,6 +7,8 @@ export interface AppendTimes {
   readonly count: number
   /** milliseconds since the epoch at which that part (0 to 1) of the records was there */
   at(part: number): number
+  /** records a second that were appended after one moment and until another */
+  rate(after: number, until: number): number
   /** every millisecond in which something was appended, in order */
   readonly moments: readonly number[]
 }
@@ -41,6 +43,11 @@ const of = (counts: ReadonlyMap<number, number>): AppendTimes => {
   return {
     count,
     moments,
+    rate(after, until) {
+      const between = moments.filter((moment) => moment > after && moment <= until)
+      const sum = between.reduce((all, moment) => all + counts.get(moment)!, 0)
+      return Math.round((sum * 1_000) / Math.max(1, until - after))
+    },
     at(part) {
       let sum = 0
       for (const moment of moments) {

@@ -25,7 +25,7 @@ export interface ApplicationOptions {
 export interface Measured {
   /** records per second from the first to the last output, by the broker's clock */
   readonly all: number
-  /** the same between the first and the last tenth */
+  /** the same between the first and the last tenth; of several processes, once all of them have their share of the partitions */
   readonly steady: number
   /** over all processes, start and stop included */
   readonly cpuSecondsPerMillion: number
@@ -47,15 +47,18 @@ export const runApplication = async (options: ApplicationOptions): Promise<Measu
   const startedAt = Date.now()
   const children = Array.from({ length: options.processes ?? 1 }, () => start(options, output, name))
   try {
+    const together = children.length > 1 ? untilShared(kafka, name, children) : 0
     await untilWritten(kafka, output, records, children)
+    const sharedAt = await together
     const use = children.map(({ pid }) => usage(pid!))
     await Promise.all(children.map(end))
     const times = await appendTimes(kafka, output)
     const [first, last] = [times.at(0), times.at(1)]
-    const [from, to] = [times.at(0.1), times.at(0.9)]
+    const [from, to] = [Math.max(times.at(0.1), sharedAt), times.at(0.9)]
+    if (from >= to) throw new Error(`${records} records are too few: all were out before ${children.length} had joined`)
     return {
       all: rate(records, last - first),
-      steady: rate(0.8 * records, to - from),
+      steady: times.rate(from, to),
       cpuSecondsPerMillion: (use.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) * 1e6) / records,
       residentMb: Math.max(...use.map(({ peakMb }) => peakMb)),
       firstOutputMs: first - startedAt,
@@ -79,6 +82,18 @@ const start = (options: ApplicationOptions, output: string, group: string): Chil
     stdio: ['ignore', 'ignore', 'inherit'],
   })
 }
+
+/** When all of them were first seen in the group, and the group at rest; never where they end before. */
+const untilShared = (kafka: Kafka, groupId: string, children: readonly ChildProcess[]): Promise<number> =>
+  withAdmin(kafka, async (admin) => {
+    for (; children.every(isAlive); await sleep(100)) {
+      // A group that nobody has joined yet may have no coordinator.
+      const { groups } = await admin.describeGroups([groupId]).catch(() => ({ groups: [] }))
+      const [group] = groups
+      if (group?.state === 'Stable' && group.members.length === children.length) return Date.now()
+    }
+    return Number.POSITIVE_INFINITY
+  })
 
 /** Resolves when the topic has so many records; throws when one of the processes ends before, or after ten minutes. */
 export const untilWritten = (kafka: Kafka, topic: string, records: number, children: readonly ChildProcess[]) =>

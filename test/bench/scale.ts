@@ -59,7 +59,7 @@ export const scales: Readonly<Record<string, (records: number) => readonly Step[
       layers: layersOf(megabytes),
     })),
   workers: (records) =>
-    [1, 2, 4].map((processes) => ({ name: `${processes} processes`, records: (3 * records) / 10, processes })),
+    [1, 2, 4].map((processes) => ({ name: `${processes} processes`, records: records / 2, processes })),
 }
 
 export const measureScale = async (name: string, options: ScaleOptions): Promise<Row[]> => {
