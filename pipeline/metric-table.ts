@@ -115,12 +115,6 @@ export const metricTable = {
     help: 'Batches that passed a stage: the time above divided by these is the mean.',
     labels: ['stage'],
   },
-  millrace_stage_records_total: {
-    type: 'counter',
-    unit: 'records',
-    help: 'Records that passed a stage.',
-    labels: ['stage'],
-  },
   millrace_main_thread_seconds_total: {
     type: 'counter',
     unit: 'seconds',

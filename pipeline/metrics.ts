@@ -160,10 +160,6 @@ const showStatus = (
     pipe.stages.map(({ stage, batches }) => [{ stage }, batches]),
   )
   count(
-    'millrace_stage_records_total',
-    pipe.stages.map(({ stage, records }) => [{ stage }, records]),
-  )
-  count(
     'millrace_main_thread_seconds_total',
     by('state', { active: mainThread.activeMs / 1_000, idle: mainThread.idleMs / 1_000 }),
   )

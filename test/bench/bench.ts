@@ -119,6 +119,11 @@ const run = async (name: string, measure: (place: Place) => Promise<Found>): Pro
 
 if (values.help) console.log(help)
 else {
-  for (const [name, measure] of Object.entries(chosen())) await run(name, measure)
+  // One that fails does not take along what comes after it.
+  for (const [name, measure] of Object.entries(chosen()))
+    await run(name, measure).catch((error) => {
+      console.error(`${name} failed:`, error)
+      process.exitCode = 1
+    })
   if (!smoke) await drawCharts(out)
 }

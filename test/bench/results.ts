@@ -24,7 +24,7 @@ export const save = async (directory: string, name: string, results: Results): P
   await writeFile(join(directory, `${name}.json`), `${JSON.stringify(results, undefined, 2)}\n`)
 }
 
-const headlines = /(, steady|, CPU|, peak memory|, p99)$/
+const headlines = /(, steady|, p99)$|^w1, (CPU|peak memory)$/
 
 /** Makes the chart of the comparison anew, and of committed figures the tables of the documents. */
 export const drawCharts = async (directory: string): Promise<void> => {

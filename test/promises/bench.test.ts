@@ -1,5 +1,7 @@
 import { expect, inject, test } from 'vitest'
+import { aimsOf } from '../bench/aims.js'
 import { chart } from '../bench/chart.js'
+import { rowOf } from '../bench/result.js'
 import { parts, runParts } from '../bench/suite.js'
 import { testKafka } from '../fixtures/kafka.js'
 
@@ -15,4 +17,20 @@ test('every part of the benchmark suite runs, and says something of what it is f
   expect(new Set(rows.map(({ part }) => part))).toEqual(new Set(Object.keys(parts)))
   for (const { name, value } of rows) expect(value, name).toSatisfy(Number.isFinite)
   expect(chart('figures', rows, 'of this test')).toMatch(/^<svg .*<\/svg>\n$/s)
+})
+
+test('figures are held against what is to be reached, and what was not measured is not spoken of', () => {
+  const row = (part: string, name: string, value: number) => rowOf(part, name, [value], '')
+  const latency = [row('latency at 2000/s, p99', 'millrace', 8), row('latency at 2000/s, p99', 'java plain', 10)]
+  const aims = aimsOf([
+    row('w1, steady', 'millrace', 450),
+    row('w1, steady', 'java plain', 300),
+    row('w1, peak memory', 'millrace', 500),
+    ...latency.map((one) => ({ ...one, against: 'java plain' })),
+  ])
+  expect(aims.map(({ what, value, reached }) => [what, value, reached])).toEqual([
+    ['W1 throughput, steady, to java plain', 1.5, 'aim'],
+    ['p99 at 2000/s, to the best peer', 0.8, 'must'],
+    ['peak memory, W1', 500, 'neither'],
+  ])
 })
