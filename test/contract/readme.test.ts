@@ -4,7 +4,10 @@ import { posix } from 'node:path'
 import { PassThrough } from 'node:stream'
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { parseCommand } from '../../pipeline/avro/command.js'
 import { createProgram } from '../../pipeline/cli/program.js'
+import { parseConfig } from '../../pipeline/config.js'
 import { settings } from '../../pipeline/config-settings.js'
 import { documents } from '../../pipeline/readme/documents.js'
 import { partNames, withParts } from '../../pipeline/readme/parts.js'
@@ -74,6 +77,19 @@ test('every setting that a command or a sentence sets exists', () => {
       .map(([setting]) => `${path}: --set ${setting}`),
   )
   expect(missing).toEqual([])
+})
+
+test('every configuration that they show is valid', () => {
+  const needed = { deployment: 'shown', brokers: ['broker:9092'], registry: 'http://registry:8081' }
+  const configurations = [...texts.values()].flatMap((text) => shownIn(text, /^```yaml\n([\s\S]*?)^```$/gm))
+  expect(configurations.length).toBeGreaterThan(0)
+  for (const [text] of configurations) expect(parseConfig({ ...needed, ...parse(text!) })).toBeDefined()
+})
+
+test('every message that they send to the control topic is a command', () => {
+  const messages = [...texts.values()].flatMap((text) => shownIn(text, /echo '(\{"action".*?\})'/g))
+  expect(messages.length).toBeGreaterThan(2)
+  for (const [message] of messages) expect(parseCommand(Buffer.from(message!))).toMatchObject({ issuer: '' })
 })
 
 /** As the site that shows them makes it. */
