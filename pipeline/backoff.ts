@@ -51,6 +51,28 @@ export const unless = async <T>(work: Promise<T>, signal: AbortSignal): Promise<
   }
 }
 
+/**
+ * What `work` makes of a signal that aborts with `signal`, or when time is up. Nothing of it is left behind in `signal`, which may live for as
+ * long as the process: `AbortSignal.any` adds to it with every call.
+ */
+export const within = async <T>(
+  ms: number,
+  signal: AbortSignal,
+  work: (limit: AbortSignal) => Promise<T>,
+): Promise<T> => {
+  const limit = new AbortController()
+  const end = () => limit.abort()
+  const timer = setTimeout(end, ms)
+  signal.addEventListener('abort', end, { once: true })
+  if (signal.aborted) end()
+  try {
+    return await work(limit.signal)
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', end)
+  }
+}
+
 /** Whether `work` settled within `ms`. Never rejects. */
 export const settles = async (work: Promise<unknown>, ms: number): Promise<boolean> => {
   const limit = new AbortController()

@@ -5,7 +5,7 @@ import type { RecordDecoder, ScoringPlan, SourceRecord } from '../stages/ports.j
 import { headerBytes, schemaIdOf } from './avro/framing.js'
 import { createRecordDecoder } from './avro/record-decoder.js'
 import type { SchemaRegistry } from './avro/registry.js'
-import { unless } from './backoff.js'
+import { unless, within } from './backoff.js'
 import { readTopic } from './kafka/topic-reader.js'
 import type { WriterSchema } from './model/verifier.js'
 
@@ -27,8 +27,7 @@ export interface ReplayRecord {
 
 /** Every registered version of the input's subject. Throws `registry-unreachable` when the registry does not answer in time. */
 export async function registeredSchemas({ registry, topic, timeoutMs, signal }: InputSources): Promise<WriterSchema[]> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
-  const versions = await unless(registry.versions(`${topic}-value`), limit)
+  const versions = await within(timeoutMs, signal, (limit) => unless(registry.versions(`${topic}-value`), limit))
   if (!versions) throw new MillraceError('registry-unreachable', `it did not tell the versions of ${topic}-value`)
   return versions
 }
@@ -37,20 +36,21 @@ export async function registeredSchemas({ registry, topic, timeoutMs, signal }: 
  * The newest records of the topic that a model with this plan scores, at most `count`; those that were read when time is up. Throws as
  * `readTopic` does.
  */
-export async function replayRecords(
+export function replayRecords(
   { kafka, registry, topic, timeoutMs, signal }: InputSources,
   plan: ScoringPlan,
   count: number,
 ): Promise<ReplayRecord[]> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
-  const decoder = createRecordDecoder({ registry })
-  let newest: (ReplayRecord & { readonly timestamp: number })[] = []
-  for await (const { records } of readTopic(kafka, topic, { from: { last: count }, follow: false, signal: limit })) {
-    const scored = await unless(scoredOf(records, plan, decoder), limit)
-    if (!scored) break
-    newest = [...newest, ...scored].sort((one, other) => other.timestamp - one.timestamp).slice(0, count)
-  }
-  return withinBytes(newest)
+  return within(timeoutMs, signal, async (limit) => {
+    const decoder = createRecordDecoder({ registry })
+    let newest: (ReplayRecord & { readonly timestamp: number })[] = []
+    for await (const { records } of readTopic(kafka, topic, { from: { last: count }, follow: false, signal: limit })) {
+      const scored = await unless(scoredOf(records, plan, decoder), limit)
+      if (!scored) break
+      newest = [...newest, ...scored].sort((one, other) => other.timestamp - one.timestamp).slice(0, count)
+    }
+    return withinBytes(newest)
+  })
 }
 
 /** The schemas of records that are not of a registered version: those of another subject. */

@@ -58,6 +58,8 @@ export const preparedExpiresMs = 120_000
 const historyLength = 64
 /** Ids are remembered for this many commands: a repeat comes soon or never. */
 const rememberedIds = 100_000
+/** So are issuers: every start of a worker that takes commands over REST is one. */
+const rememberedIssuers = 10_000
 
 /** The id of the rollback that the guardrails of every worker ask for: one, however many notice. */
 export const guardrailId = (deployment: string, generation: number): string => `guardrail-${deployment}-${generation}`
@@ -164,7 +166,12 @@ export function createControlFold(initial: string | undefined): ControlFold {
       return `sequence ${sequence} of ${issuer} is not above ${last}`
     ids.add(id)
     if (ids.size > rememberedIds) ids.delete(ids.values().next().value as string)
-    if (sequence > 0) sequences.set(issuer, sequence)
+    if (sequence > 0) {
+      // Set anew, so that who was silent longest goes first.
+      sequences.delete(issuer)
+      sequences.set(issuer, sequence)
+      if (sequences.size > rememberedIssuers) sequences.delete(sequences.keys().next().value as string)
+    }
     return undefined
   }
 

@@ -41,6 +41,8 @@ export interface FenceTable {
   at(topic: string, partition: number, offset: number): FenceLookup
   /** The fence of this generation, of any partition: what it is and that it was ever used. */
   ofGeneration(generation: number): Fence | undefined
+  /** how many fences of the partition the log says */
+  count(of: TopicPartition): number
   /** Fences of the partition that decide about nothing from `offset` on: all before the one that scores it. */
   obsolete(topic: string, partition: number, offset: number): readonly Fence[]
   all(): Fence[]
@@ -63,6 +65,8 @@ export function createFenceTable(): FenceTable {
     return entry
   }
   const entryOf = ({ topic, partition }: TopicPartition) => entryAt(topic, partition)
+  /** Of the partition that a key is about. */
+  const entryUnder = (key: string) => partitions.get(key.split('/').slice(-3, -1).join('/'))
   const known = ({ fences, staged }: Entry) => staged.reduce(put, fences)
 
   const at = (topic: string, partition: number, offset: number): FenceLookup => {
@@ -95,10 +99,9 @@ export function createFenceTable(): FenceTable {
       return true
     },
     forget(key) {
-      for (const entry of partitions.values()) {
-        entry.disputed.delete(key)
-        entry.fences = entry.fences.filter((fence) => fenceKey(fence) !== key)
-      }
+      const entry = entryUnder(key)
+      entry?.disputed.delete(key)
+      if (entry) entry.fences = entry.fences.filter((fence) => fenceKey(fence) !== key)
     },
     stage(fence) {
       const entry = entryOf(fence)
@@ -110,13 +113,7 @@ export function createFenceTable(): FenceTable {
     },
     claim: (of) => entryOf(of).claim,
     disputed: (of) => [...entryOf(of).disputed],
-    find(key) {
-      for (const { fences } of partitions.values()) {
-        const found = fences.find((fence) => fenceKey(fence) === key)
-        if (found) return found
-      }
-      return undefined
-    },
+    find: (key) => entryUnder(key)?.fences.find((fence) => fenceKey(fence) === key),
     ofGeneration(generation) {
       for (const entry of partitions.values()) {
         const found = known(entry).find((fence) => fence.generation === generation)
@@ -124,6 +121,7 @@ export function createFenceTable(): FenceTable {
       }
       return undefined
     },
+    count: (of) => entryOf(of).fences.length,
     obsolete(topic, partition, offset) {
       const { fence } = at(topic, partition, offset)
       return fence ? entryAt(topic, partition).fences.filter(({ generation }) => generation < fence.generation) : []
@@ -134,6 +132,7 @@ export function createFenceTable(): FenceTable {
 
 /** The fences with this one in its place. */
 const put = (fences: readonly Fence[], fence: Fence): readonly Fence[] => {
+  if ((fences.at(-1)?.generation ?? 0) < fence.generation) return [...fences, fence]
   const others = fences.filter(({ generation }) => generation !== fence.generation)
   return [...others, fence].sort((one, other) => one.generation - other.generation)
 }

@@ -2,6 +2,7 @@
 import type { FenceGate, TopicPartition } from '../../stages/ports.js'
 import { pause } from '../backoff.js'
 import { claimNumber, claimOf, type Fence, fenceKey } from '../messages.js'
+import { createFenceRetention } from './fence-retention.js'
 import { createFenceTable, type FenceTable } from './fence-table.js'
 import { followLog } from './log-follower.js'
 import type { WritableLog } from './logs.js'
@@ -28,6 +29,8 @@ export interface FencesOptions {
   /** a fence that counts is in the log */
   readonly onFence: (fence: Fence, own: boolean) => void
   readonly onUnreadable: (reason: string) => void
+  /** The first offset that each of the partitions has. Waits for the broker; rejects when the log ends. */
+  readonly firstOffsets: (partitions: readonly TopicPartition[]) => Promise<readonly number[]>
   /** how long to wait before the group is asked again */
   readonly retryMs: number
 }
@@ -62,6 +65,15 @@ export function createFences(options: FencesOptions): Fences {
   const write = (key: string, fence: Fence | null) => log.append({ key, fence })
   const soon = (key: string, fence: Fence | null) => void write(key, fence).catch(() => undefined)
 
+  const remove = (fences: readonly Fence[]) => {
+    for (const fence of fences) {
+      const key = fenceKey(fence)
+      table.forget(key)
+      soon(key, null)
+    }
+  }
+  const retention = createFenceRetention({ table, remove, firstOffsets: options.firstOffsets })
+
   /** Says what is true where something void stands, so that the log and its compaction end with it. */
   const defend = (of: TopicPartition) => {
     for (const key of table.disputed(of)) {
@@ -84,6 +96,7 @@ export function createFences(options: FencesOptions): Fences {
       return
     }
     onFence(fence, fence.worker === worker)
+    if (owned.has(name)) retention.added(fence)
     if (table.staged(fence).length > 0) return
     gates.get(name)?.open()
     gates.delete(name)
@@ -149,13 +162,7 @@ export function createFences(options: FencesOptions): Fences {
       const name = nameOf({ topic, partition })
       return lost.has(name) ? never : gates.get(name)?.opened
     },
-    remove(fences) {
-      for (const fence of fences) {
-        const key = fenceKey(fence)
-        table.forget(key)
-        soon(key, null)
-      }
-    },
+    remove,
     disown(partitions) {
       for (const of of partitions) {
         owned.delete(nameOf(of))

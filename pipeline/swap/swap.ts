@@ -141,6 +141,7 @@ export function createSwap(options: SwapOptions): Swap {
     worker: options.worker,
     log: options.fences,
     retryMs,
+    firstOffsets: async (partitions) => (await options.inputEdges(partitions)).map(({ first }) => first),
     onUnreadable: (reason) => onEvent({ type: 'ignored', code: 'command-invalid', reason: `fence: ${reason}` }),
     onFence: (fence, own) => {
       if (own)

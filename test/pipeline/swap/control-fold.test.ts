@@ -143,3 +143,14 @@ test('a canary keeps what was active beside it, and ABORT or ROLLBACK end it as 
   say({ action: 'ROLLBACK' })
   expect(fold.current).toMatchObject({ number: 5, mode: 'ALL', model: 'm@1' })
 })
+
+test('of the issuers who were heard last the sequences are remembered, of whoever was silent for long they are not', () => {
+  const { say } = folding()
+  const from = (issuer: string, sequence: number) => say({ action: 'ABORT', issuer, sequence }).kind
+  from('first', 5)
+  from('second', 5)
+  for (let i = 0; i < 9_998; i++) from(`issuer-${i}`, 1)
+  expect([from('first', 4), from('first', 6)]).toEqual(['ignored', 'refused'])
+  from('one more', 1)
+  expect([from('second', 5), from('first', 6)]).toEqual(['refused', 'ignored'])
+})

@@ -359,6 +359,30 @@ test('fences of records that retention has taken are forgotten when the partitio
   expect(fences.values.filter(({ fence }) => !fence)).toEqual([{ key: 'd/in/0/1', fence: null }])
 })
 
+test('fences last as long as their records, also where a partition stays with one worker for good', async () => {
+  const { control, start, fences } = setUp()
+  let first = 0
+  const inputEdges = async (partitions: readonly unknown[]) => partitions.map(() => ({ first, end: 0 }))
+  const swap = await start({ inputEdges })
+  const choice = swap.choiceFor([partition(0)])
+  const kept = new Set<string>()
+  let most = 0
+  for (let generation = 2, read = 0; generation <= 400; generation++) {
+    await control.append(command({ action: 'SWITCH', model: `m@${(generation % 3) + 1}` }))
+    await swap.until((event) => event.type === 'activated' && event.generation === generation)
+    // Of every generation there are ten records, and retention leaves those of the last twelve.
+    first = 10 * (generation - 12)
+    choice.choose('in', 0, 10 * generation)
+    await swap.written('in', 0, {} as never)
+    for (const { key, fence } of fences.values.slice(read)) fence ? kept.add(key) : kept.delete(key)
+    read = fences.values.length
+    most = Math.max(most, kept.size)
+  }
+  expect(most).toBeLessThan(80)
+  const other = (await start({ worker: 'other', inputEdges })).choiceFor([partition(0)])
+  expect((await other.choose('in', 0, first)).generation.number).toBe(388)
+})
+
 test('commands that name one bundle at once load it once', async () => {
   const { control, start, loader } = setUp()
   const swap = await start()
