@@ -11,6 +11,8 @@ import type { Session } from './session.js'
 // Compiled code is kept for the next start, where this Node can do that (22 and newer).
 ;(module as { enableCompileCache?: () => unknown }).enableCompileCache?.()
 
+const lingerMs = 5_000
+
 const stopping = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.on(name, () => {
@@ -35,3 +37,5 @@ try {
   if (text !== undefined) stderr.write(`${text}\n`)
   process.exitCode = exitCodeOf(error)
 }
+// The command has said everything: what a client library may still hold open does not hold whoever waits for it.
+setTimeout(() => process.exit(), lingerMs).unref()

@@ -5,6 +5,7 @@
 import kafkajs, { type Cluster, type Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { SourceRecord } from '../../stages/ports.js'
+import { settles } from '../backoff.js'
 import { batchFetcher, protocolError } from './broker-requests.js'
 import { fetchMessages } from './fetch-messages.js'
 import { openFetched } from './fetched-records.js'
@@ -25,6 +26,20 @@ export const createCluster = (kafka: Kafka): Cluster => {
   })
   if (!cluster) throw new MillraceError('internal', 'this kafkajs does not make its assigners with the consumer')
   return cluster
+}
+
+/**
+ * Disconnects, waiting at most `limitMs`. `underway`, which nobody waits for any more, may connect anew after that: it is followed to its end and
+ * disconnected again, for a connection that is left open keeps the process alive until the broker closes it, ten minutes later.
+ */
+export const leaveCluster = async (
+  cluster: Cluster,
+  underway: Promise<unknown> | undefined,
+  limitMs: number,
+): Promise<void> => {
+  await settles(cluster.disconnect(), limitMs)
+  const again = () => cluster.disconnect()
+  underway?.then(again, again).catch(() => undefined)
 }
 
 /** The first offset that the partition has, or the one after the last that a reader may see. */

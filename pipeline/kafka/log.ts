@@ -7,7 +7,7 @@ import type { Cluster, Kafka } from 'kafkajs'
 import { Observable } from 'rxjs'
 import type { SourceRecord } from '../../stages/ports.js'
 import { createBackoff, settles, unless } from '../backoff.js'
-import { createCluster, fetchPartition, logEdge, logEdges } from './cluster.js'
+import { createCluster, fetchPartition, leaveCluster, logEdge, logEdges } from './cluster.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 
 export type LogEntry =
@@ -124,14 +124,15 @@ const readSession = async (
       reached()
     }
   }
+  const reading = read()
   try {
-    await unless(read(), signal)
+    await unless(reading, signal)
   } catch (error) {
     // Expired, or the topic was made anew: whatever is there now is what the log says.
     if (kafkaErrorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error
     position.next = undefined
   } finally {
-    await settles(cluster.disconnect(), 2_000)
+    await leaveCluster(cluster, reading, 2_000)
   }
 }
 

@@ -144,7 +144,10 @@ export const runMember = async (options: MemberOptions, signal: AbortSignal): Pr
   } finally {
     // After a crash nothing can be committed any more: there is no point in draining.
     await assignment?.close(0)
-    await settles(consumer.disconnect(), disconnectTimeoutMs)
+    const disconnect = () => consumer.disconnect()
+    await settles(disconnect(), disconnectTimeoutMs)
+    // What was not waited for may connect anew, and would keep the process alive.
+    started.then(disconnect, disconnect).catch(() => undefined)
   }
 }
 

@@ -5,8 +5,8 @@
 import type { Cluster, Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { SourceRecord } from '../../stages/ports.js'
-import { createBackoff, settles, unless } from '../backoff.js'
-import { createCluster, fetchPartitions } from './cluster.js'
+import { createBackoff, unless } from '../backoff.js'
+import { createCluster, fetchPartitions, leaveCluster } from './cluster.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 
 export interface ReadTopicOptions {
@@ -46,6 +46,11 @@ export async function* readTopic(kafka: Kafka, topic: string, options: ReadTopic
   let positions: Positions | undefined
   let waiting = false
   let moved = false
+  let underway: Promise<unknown> | undefined
+  const unlessEnded = <T>(work: Promise<T>): Promise<T | undefined> => {
+    underway = work
+    return unless(work, signal)
+  }
   const open = async (): Promise<Cluster> => {
     const opened = createCluster(kafka)
     cluster = opened
@@ -57,15 +62,15 @@ export async function* readTopic(kafka: Kafka, topic: string, options: ReadTopic
     while (!signal.aborted) {
       let fetched: ReadRecords[] | undefined
       try {
-        const opened = cluster ?? (await unless(open(), signal))
+        const opened = cluster ?? (await unlessEnded(open()))
         if (!opened) return
-        positions ??= await unless(startOf(opened, topic, options), signal)
+        positions ??= await unlessEnded(startOf(opened, topic, options))
         if (!positions) return
-        if (moved) await unless(backIntoRange(opened, topic, positions), signal)
+        if (moved) await unlessEnded(backIntoRange(opened, topic, positions))
         moved = false
         const wanted = options.follow ? positions.next : unfinished(positions)
         if (wanted.size === 0) return
-        fetched = await unless(fetchNext(opened, topic, positions, wanted, options.maxWaitMs ?? 250), signal)
+        fetched = await unlessEnded(fetchNext(opened, topic, positions, wanted, options.maxWaitMs ?? 250))
         if (waiting) options.onState?.('running', topic)
         waiting = false
         backoff.reset()
@@ -76,14 +81,14 @@ export async function* readTopic(kafka: Kafka, topic: string, options: ReadTopic
         if (outOfRange) moved = true
         waiting = true
         options.onState?.('waiting', described.message)
-        if (cluster) await settles(cluster.disconnect(), 1_000)
+        if (cluster) await leaveCluster(cluster, undefined, 1_000)
         cluster = undefined
         await backoff.wait(signal)
       }
       for (const one of fetched ?? []) yield one
     }
   } finally {
-    if (cluster) await settles(cluster.disconnect(), 2_000)
+    if (cluster) await leaveCluster(cluster, underway, 2_000)
   }
 }
 

@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net'
 import kafkajs from 'kafkajs'
 import { afterEach, expect, test } from 'vitest'
 import { withAdmin } from '../../../pipeline/kafka/admin.js'
@@ -191,3 +192,34 @@ test('an append that cannot be done says why, and the next one is tried', async 
   await writer.close()
   await expect(writer.append(null, Buffer.from('c'))).rejects.toMatchObject({ code: 'internal' })
 })
+
+test('a reading that is ended at any moment leaves no connection behind', async () => {
+  const topic = await createTopic(uniqueName('ended'), 1)
+  const open = new Set<Socket>()
+  let closed: () => void = () => undefined
+  /** Ends the reading when its connections have come up or said something for the `moment`th time. */
+  const endedAt = (moment: number) => {
+    let happened = 0
+    const count = () => {
+      if (++happened === moment) log.controller.abort()
+    }
+    const kafka = testKafka({
+      socketFactory: ({ host, port, onConnect }) => {
+        const socket = connect({ host, port }).on('connect', count).on('data', count).on('connect', onConnect)
+        open.add(socket)
+        socket.on('close', () => {
+          open.delete(socket)
+          closed()
+        })
+        return socket
+      },
+    })
+    const log = follow(topic, {}, kafka)
+    return log.finished
+  }
+  await Promise.all(Array.from({ length: 12 }, (_, moment) => endedAt(moment + 1)))
+  while (open.size > 0)
+    await new Promise<void>((resolve) => {
+      closed = resolve
+    })
+}, 30_000)
