@@ -2,6 +2,7 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import type { ModelEvent, Prediction } from '../../pipeline/messages.js'
 import { type Finished, type Running, startMillrace } from '../fixtures/cli.js'
 import { createDeployment } from '../fixtures/deployment.js'
 import { testKafka } from '../fixtures/kafka.js'
@@ -15,7 +16,7 @@ const createProcesses = async () => {
 
   const storeOf = async (id: string, models: readonly string[]) => {
     const store = join(directory, id)
-    await mkdir(store)
+    await mkdir(store, { recursive: true })
     for (const model of models) await copyFile(`models/bundles/${model}.tar.gz`, join(store, `${model}.tar.gz`))
     return store
   }
@@ -23,14 +24,15 @@ const createProcesses = async () => {
   const said = (type: string, worker: string, since = 0) =>
     events.until((all) => all.slice(since).some((one) => one.type === type && one.worker === worker))
 
-  /** Resolves when it is in the group. */
+  /** Resolves when it is in the group; one of that name may have been there before. */
   const worker = async (id: string, models: readonly string[]): Promise<Running> => {
+    const since = events.items.length
     const config = join(directory, `${id}.json`)
     const bundles = { directory: await storeOf(id, models) }
     await writeFile(config, JSON.stringify({ ...deployment.settings, bundles, drainTimeoutMs: 3_000 }))
     const running = startMillrace(['run', '--config', config, '--id', id])
     await Promise.race([
-      said('joined', id),
+      said('joined', id, since),
       running.finished.then(({ stderr }) => Promise.reject(new Error(`${id} ended: ${stderr}`))),
     ])
     return running
@@ -57,6 +59,19 @@ const answer = ({ stdout, stderr }: Finished) => {
     return JSON.parse(stdout)
   } catch {
     throw new Error(`no answer: ${stdout}${stderr}`)
+  }
+}
+
+const isSwitched = ({ type, worker, model }: ModelEvent, id: string) =>
+  type === 'activated' && worker === id && model === 'digits@2'
+
+/** However often a record was scored, it was by one generation. */
+const expectOneGenerationEach = (predictions: readonly Prediction[]) => {
+  const generations = new Map<string, number>()
+  for (const { partition, offset, generation } of predictions) {
+    const key = `${partition}/${offset}`
+    expect([key, generation]).toEqual([key, generations.get(key) ?? generation])
+    generations.set(key, generation)
   }
 }
 
@@ -126,11 +141,43 @@ test('all workers switch or none, whoever dies, comes or gives up in the middle'
   await deployment.sendDigits(20)
   await deployment.answered()
   expect(deployment.account().missing).toEqual([])
-  const generations = new Map<string, number>()
-  for (const { partition, offset, generation } of deployment.predictions.items) {
-    const key = `${partition}/${offset}`
-    expect([key, generation]).toEqual([key, generations.get(key) ?? generation])
-    generations.set(key, generation)
-  }
+  expectOneGenerationEach(deployment.predictions.items)
   await Promise.all([one, four, five].map((running) => running.interrupt()))
 }, 180_000)
+
+test('a worker that comes when the others have answered switches with them, and one that dies at the COMMIT when it is back', async () => {
+  const { deployment, events, worker, silentMember, client, said } = await createProcesses()
+  const [one, two] = await Promise.all([worker('one', models), worker('two', models)])
+  await deployment.sendDigits(20)
+  await deployment.answered()
+
+  // Both have answered, and nothing is committed as long as one member is silent.
+  const silent = await silentMember()
+  const switching = client('switch', 'digits@2', '--wait', '--json')
+  await Promise.all([said('prepared', 'one'), said('prepared', 'two')])
+  const three = await worker('three', models)
+  await said('prepared', 'three')
+
+  // It stands still when the COMMIT comes, and dies before it has read it.
+  two.child.kill('SIGSTOP')
+  await silent.leave()
+  await events.until((all) => ['one', 'three'].every((id) => all.some((event) => isSwitched(event, id))))
+  two.child.kill('SIGKILL')
+  const { code, ...rest } = await switching.finished
+  expect([code, answer({ code, ...rest })]).toMatchObject([0, { ok: true, outcome: 'activated', generation: 2 }])
+
+  await deployment.sendDigits(20)
+  await deployment.answered()
+  expect(deployment.account().missing).toEqual([])
+  expectOneGenerationEach(deployment.predictions.items)
+  const after = deployment.predictions.items.filter(({ offset }) => offset >= 20)
+  expect(new Set(after.map(({ generation, model }) => `${generation} ${model}`))).toEqual(new Set(['2 digits@2']))
+
+  const before = events.items.length
+  const again = await worker('two', models)
+  const ofTwo = events.items.slice(before).filter(({ worker }) => worker === 'two')
+  expect(ofTwo.map(({ type, model }) => `${type} ${model}`)).toEqual(
+    expect.arrayContaining(['activated digits@2', 'joined null']),
+  )
+  await Promise.all([one, three, again].map((running) => running.interrupt()))
+}, 120_000)
