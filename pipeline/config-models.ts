@@ -28,6 +28,11 @@ export const control = z
     trustedKeys: publicKeys.describe(
       'public keys, PEM files or name and PEM: only commands that one of them signed are carried out',
     ),
+    keyFile: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM of a private key: signs what REST and the page are told, where commands have to be signed'),
   })
   .prefault({})
 

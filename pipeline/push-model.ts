@@ -12,6 +12,8 @@ export interface PushOptions {
   /** of a `.tar.gz` */
   readonly path: string
   readonly onProgress?: (chunks: number, of: number) => void
+  /** false: a broker that is away for more than a few seconds is an error; true by default */
+  readonly waits?: boolean
   /** a broker that is away is waited for; told of it, and of the end of it */
   readonly onWaiting?: (reason: string | undefined) => void
   readonly signal?: AbortSignal
@@ -33,7 +35,7 @@ const mostUnderWay = 4
  * does for what is no bundle, and `interrupted`; workers forget what did not come whole.
  */
 export async function pushModel(options: PushOptions): Promise<Pushed> {
-  const { kafka, topic, path, onProgress, onWaiting, signal } = options
+  const { kafka, topic, path, waits = true, onProgress, onWaiting, signal } = options
   const { ref, digest, bytes, chunks, records } = await readPush(path)
   const writer = createLogWriter(kafka, topic)
   const underWay = new Set<Promise<void>>()
@@ -49,7 +51,8 @@ export async function pushModel(options: PushOptions): Promise<Pushed> {
         onProgress?.(++done, chunks + 1)
         return
       } catch (error) {
-        if (!(error instanceof MillraceError) || !error.retryable || error.code === 'topic-missing') throw error
+        const passes = error instanceof MillraceError && error.retryable && error.code !== 'topic-missing'
+        if (!passes || !waits) throw error
         onWaiting?.(error.message)
       }
     }

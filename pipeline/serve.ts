@@ -8,7 +8,7 @@ import { createMessageCodec } from './avro/message-codec.js'
 import { createRegistry } from './avro/registry.js'
 import { showsSamples } from './config-http.js'
 import type { ConfigSource } from './config-load.js'
-import { createControlSender } from './control-sender.js'
+import { openControlSender } from './control-sender.js'
 import { createKafkaLog } from './deployment-logs.js'
 import { createFlowHistory } from './flow-history.js'
 import { createGroupView } from './group-view.js'
@@ -20,6 +20,7 @@ import { kafkaOptionsOf } from './kafka-options.js'
 import { createLiveConfig } from './live-config.js'
 import { createMetrics, type PartitionLag } from './metrics.js'
 import { observers } from './pipe-observer.js'
+import { pushModel } from './push-model.js'
 import { registryOptionsOf } from './registry-options.js'
 import { createSamples } from './samples.js'
 import { served } from './served-worker.js'
@@ -64,14 +65,15 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
       createKafkaLog({ kafka, topic: topics.events, signal: ending.signal, decode, onState: () => undefined }),
     )
     const watch = createGroupWatch(() => groupStatus(kafka, config.kafka.groupId, topics.input))
-    const control = createControlSender(kafka, config, `rest@${worker.id}`)
+    const control = await openControlSender(kafka, config, `rest@${worker.id}`)
+    const push = (path: string) => pushModel({ kafka, topic: topics.models, path, waits: false })
     metrics.watch(worker, () => lagOf(worker, watch))
     await modelIsLoading(worker)
     const server = await listen(sources?.get('http.port'), {
       settings: config.http,
       logger: logger.child({ worker: worker.id }),
       page,
-      worker: served({ worker, live, metrics, samples, flow, group, watch, control }),
+      worker: served({ worker, live, metrics, samples, flow, group, watch, control, push }),
     })
     let stopped: Promise<void> | undefined
     const stop = async () => {

@@ -23,12 +23,24 @@ export interface ServedParts {
   readonly group: GroupView
   readonly watch: GroupWatch
   readonly control: ControlSender
+  /** Sends the archive in the file to every worker of the deployment. */
+  readonly push: (path: string) => Promise<unknown>
 }
 
 /** How long a page may wait for the broker. */
 const patienceMs = 1_500
 
-export const served = ({ worker, live, metrics, samples, flow, group, watch, control }: ServedParts): ServedWorker => {
+export const served = ({
+  worker,
+  live,
+  metrics,
+  samples,
+  flow,
+  group,
+  watch,
+  control,
+  push,
+}: ServedParts): ServedWorker => {
   const { directory, mutable, maxStoreBytes } = live.current.bundles
   const store = openStore(directory, { mutable, maxStoreBytes })
   let verifying = false
@@ -74,6 +86,8 @@ export const served = ({ worker, live, metrics, samples, flow, group, watch, con
       },
       async put(path) {
         const { ref, digest, stored } = await store.put(path)
+        // Also what was here already: others may lack it.
+        await push(path)
         return { ref, digest, stored }
       },
       async verify(ref) {

@@ -23,7 +23,7 @@ export interface ServedWorker {
   readonly models: {
     readonly mutable: boolean
     list(): Promise<Bundle[]>
-    /** Verifies the archive in the file and keeps a copy. */
+    /** Verifies the archive in the file, keeps a copy, and sends it to every worker of the deployment; a broker that is away is an error. */
     put(path: string): Promise<Stored>
     /** Puts it through every gate, beside the stream. Throws `model-unknown`, and `too-busy` while another one is tried. */
     verify(ref: string): Promise<GateReport>

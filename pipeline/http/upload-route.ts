@@ -19,7 +19,8 @@ export const addUpload = (scope: FastifyInstance, { models }: ServedWorker, maxB
       schema: {
         tags: ['models'],
         summary: 'Add a bundle',
-        description: 'The archive is verified before it is kept; its model is tried when something switches to it.',
+        description:
+          'The archive is verified, kept here, and sent to every worker of the deployment; its model is tried when something switches to it.',
         consumes: types,
         body: z.any().meta({ type: 'string', format: 'binary', description: 'The bytes of a .tar.gz' }),
         response: { 200: views.stored.describe('It was there already'), 201: views.stored, ...problems },

@@ -67,13 +67,14 @@ test('settings are changed together or not at all', async () => {
 const upload = (payload: Buffer, type = 'application/gzip') =>
   ({ method: 'POST', url: '/v1/models', headers: { ...authorized, 'content-type': type }, payload }) as const
 
-test('a bundle is uploaded, listed and removed', async () => {
-  const { app } = await serveUnderTest()
+test('a bundle is uploaded, sent to the group, listed and removed', async () => {
+  const { app, pushed } = await serveUnderTest()
   const archive = await readFile('models/bundles/digits@2.tar.gz')
   const stored = await app.inject(upload(archive))
   expect([stored.statusCode, stored.json()]).toMatchObject([201, { ref: 'digits@2', stored: true }])
   const again = await app.inject(upload(archive, 'application/octet-stream'))
   expect([again.statusCode, again.json()]).toMatchObject([200, { stored: false }])
+  expect(pushed).toEqual([archive.length, archive.length])
   const list = (await app.inject('/v1/models')).json()
   expect(list).toMatchObject({ mutable: true, models: [{ ref: 'digits@1' }, { ref: 'digits@2', problem: null }] })
   const remove = { method: 'DELETE', url: '/v1/models/digits@2', headers: authorized } as const
@@ -92,13 +93,14 @@ test('a bundle that is loaded is not removed', async () => {
 })
 
 test('what is no bundle is refused with its reason, and so is one in a deployment that takes none', async () => {
-  const { app } = await serveUnderTest()
+  const { app, pushed } = await serveUnderTest()
   const nonsense = await app.inject(upload(Buffer.from('nonsense')))
   expect([nonsense.statusCode, nonsense.json().code]).toEqual([422, 'bundle-invalid'])
   expect(nonsense.json().detail).toMatch(/^the archive: /)
   const fixed = await serveUnderTest({ token }, { bundles: { mutable: false } })
   const refused = await fixed.app.inject(upload(await readFile('models/bundles/digits@2.tar.gz')))
   expect([refused.statusCode, refused.json().code]).toEqual([403, 'store-immutable'])
+  expect([...pushed, ...fixed.pushed]).toEqual([])
 })
 
 test('switch and rollback are commands to the whole deployment', async () => {

@@ -1,21 +1,25 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { parseConfig } from '../../../pipeline/config.js'
+import { type ConfigInput, parseConfig } from '../../../pipeline/config.js'
 import { createLogger } from '../../../pipeline/logging.js'
+import { generateKeys } from '../../../pipeline/model/keys.js'
 import type { SentCommand, Status, Stored } from '../../../pipeline/rest-views.js'
 import { startServedWorker } from '../../../pipeline/serve.js'
 import { createDeployment, type Deployment } from '../../fixtures/deployment.js'
 import { authorized, token } from '../../fixtures/served.js'
+import { temporaryDirectory } from '../../fixtures/stack-programs.js'
 import { copyStore } from '../../fixtures/store.js'
 
 const logger = createLogger({ level: 'silent', pretty: false, colors: false, stream: process.stderr })
 
-const serve = async (deployment: Deployment, port = 0) => {
+const serve = async (deployment: Deployment, port = 0, more: Partial<ConfigInput> = {}) => {
   const config = parseConfig({
     ...deployment.settings,
     bundles: { directory: await copyStore('digits@1', 'digits@2') },
     echo: ['label'],
     http: { port, token, truth: 'label' },
+    ...more,
   })
   const served = await startServedWorker({ config, logger, sources: new Map([['http.port', 'default']]) })
   onTestFinished(() => served.stop())
@@ -95,4 +99,34 @@ test('a port that was asked for and is taken ends the worker before it has begun
   const { url } = await serve(deployment)
   const config = parseConfig({ ...deployment.settings, http: { port: Number(new URL(url!).port) } })
   await expect(startServedWorker({ config, logger })).rejects.toMatchObject({ code: 'port-taken' })
+})
+
+test('what REST is told goes to the whole group: bundles to every store, commands signed as every worker wants them', async () => {
+  const deployment = await createDeployment({ partitions: 2 })
+  const keys = generateKeys()
+  const keyFile = join(await temporaryDirectory(), 'release.key')
+  await writeFile(keyFile, keys.privateKeyPem)
+  const trustedKeys = [{ name: 'release', publicKeyPem: keys.publicKeyPem }]
+  const first = await serve(deployment, 0, { control: { trustedKeys, keyFile } })
+  const second = await serve(deployment, 0, { control: { trustedKeys } })
+  await Promise.all([first.worker.running, second.worker.running])
+
+  await first.call('/v1/models', {
+    method: 'POST',
+    body: await readFile('models/bundles/digits@3.tar.gz'),
+    headers: { 'content-type': 'application/gzip' },
+  })
+  const said = (type: string, ids: readonly string[]) =>
+    deployment.events.until((all) =>
+      ids.every((id) => all.some((one) => one.type === type && one.worker === id && one.model === 'digits@3')),
+    )
+  const ids = [first.worker.id, second.worker.id]
+  await said('stored', ids)
+  const there = await second.call<{ models: { ref: string }[] }>('/v1/models')
+  expect(there.models.map(({ ref }) => ref)).toContain('digits@3')
+
+  await expect(second.call('/v1/switch', json('POST', { model: 'digits@2' }))).rejects.toThrow('signature-missing')
+  await first.call('/v1/switch', json('POST', { model: 'digits@3' }))
+  await said('activated', ids)
+  expect(deployment.events.items.filter(({ type }) => type === 'failed')).toEqual([])
 })
