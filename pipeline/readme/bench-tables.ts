@@ -45,7 +45,11 @@ const number = (value: number | null): string =>
 /** How it was measured, in one line. */
 const how = ({ command, measuredAt, machine }: Results): string =>
   `\`${command}\`, ${measuredAt.slice(0, 10)}, on ${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB, ` +
-  `Node ${machine.node}, Java ${machine.java}, Kafka ${machine.kafka}, ONNX Runtime ${machine.onnxruntime}.`
+  `Node ${machine.node}, Java ${machine.java}, Kafka ${machine.kafka}, ONNX Runtime ${machine.onnxruntime}${busy(machine)}.`
+
+/** Figures of a machine that had other things to do say so. */
+const busy = ({ load, cores }: Results['machine']): string =>
+  Number(load) > Number(cores) / 2 ? `; the machine had other work (load ${load} before), so these are provisional` : ''
 
 export const aimTable = (): string => {
   const results = read('peers')

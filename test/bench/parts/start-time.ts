@@ -1,6 +1,6 @@
 /** From the start of the program to its first prediction, with broker, topics and records there. */
 import { appendTimes } from '../append-times.js'
-import { end } from '../application.js'
+import { end, usage } from '../application.js'
 import { withDeployment } from '../live-deployment.js'
 import { rowOf } from '../result.js'
 import type { Part } from '../suite.js'
@@ -14,6 +14,8 @@ export const startTime: Part = async (options) => {
         const startedAt = Date.now()
         const worker = deployment.startWorker()
         await deployment.allPredicted()
+        const { cpuSeconds, peakMb } = usage(worker.pid!)
+        options.onProgress(`  ${cpuSeconds} CPU seconds, ${peakMb} MB`)
         await end(worker)
         const { moments } = await appendTimes(options.kafka, deployment.predictions)
         return moments.find((at) => at >= startedAt)! - startedAt
