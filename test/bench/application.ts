@@ -55,7 +55,8 @@ export const runApplication = async (options: ApplicationOptions): Promise<Measu
     const times = await appendTimes(kafka, output)
     const [first, last] = [times.at(0), times.at(1)]
     const [from, to] = [Math.max(times.at(0.1), sharedAt), times.at(0.9)]
-    if (from >= to) throw new Error(`${records} records are too few: all were out before ${children.length} had joined`)
+    if (from >= to)
+      throw new Error(`${records} records are too few: all were out as soon as ${children.length} had joined`)
     return {
       all: rate(records, last - first),
       steady: times.rate(from, to),

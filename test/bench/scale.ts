@@ -27,6 +27,9 @@ interface Step {
   readonly inBytes?: boolean
 }
 
+/** With less, most of it is one batch. */
+const fewest = 5_000
+
 /** Hidden layers as wide as it takes: weights are 4 bytes each. */
 const layersOf = (megabytes: number): number[] => {
   const width = Math.round(Math.sqrt((megabytes * 1e6) / 4 + 16 ** 2) - 16)
@@ -35,7 +38,7 @@ const layersOf = (megabytes: number): number[] => {
 
 export const scales: Readonly<Record<string, (records: number) => readonly Step[]>> = {
   backlog: (records) =>
-    [0.01, 0.1, 1].map((part) => ({
+    [0.05, 0.25, 1].map((part) => ({
       name: `${Math.round(records * part).toLocaleString('en-US')} records`,
       records: records * part,
     })),
@@ -46,7 +49,7 @@ export const scales: Readonly<Record<string, (records: number) => readonly Step[
       const share = Math.min(1, 2_000 / bytes) / 10
       return {
         name: `${bytes.toLocaleString('en-US')} bytes`,
-        records: Math.ceil(records * share),
+        records: Math.max(fewest, Math.ceil(records * share)),
         padding: bytes - 80,
         layers: [16, 64, 32, 2],
         inBytes: true,
@@ -55,7 +58,7 @@ export const scales: Readonly<Record<string, (records: number) => readonly Step[
   'model-size': (records) =>
     [0.02, 0.2, 2, 20].map((megabytes) => ({
       name: `${megabytes} MB`,
-      records: Math.ceil((records / 10) * Math.min(1, 0.2 / megabytes)),
+      records: Math.max(fewest, Math.ceil((records / 10) * Math.min(1, 0.2 / megabytes))),
       layers: layersOf(megabytes),
     })),
   workers: (records) =>
