@@ -16,6 +16,10 @@ export interface KafkaOptions {
   readonly controllerPort: number
   readonly logFile: string
   readonly environment?: NodeJS.ProcessEnv
+  /** settings of the broker that take the place of those below */
+  readonly properties?: Readonly<Record<string, string>>
+  /** users with SCRAM passwords, given to the storage when it is formatted */
+  readonly scramUsers?: Readonly<Record<string, string>>
 }
 
 /** Relative to the data folder, which is the working directory: no path has to be escaped in a properties file. */
@@ -30,7 +34,9 @@ rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 `
 
-function properties({ port, controllerPort }: KafkaOptions): string {
+function propertiesOf({ port, controllerPort, properties = {} }: KafkaOptions): string {
+  // Of a setting that is there twice, the last counts.
+  const given = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`)
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@${loopback}:${controllerPort}
@@ -59,14 +65,14 @@ log.retention.bytes=4294967296
 log.segment.bytes=134217728
 # the default asks for 128 MB of the heap
 log.cleaner.dedupe.buffer.size=16777216
-`
+${given.join('')}`
 }
 
 /** Formats the storage where that has not been done, then starts the broker. Errors: `stack-failed`, `disk-full`. */
 export async function startKafka(options: KafkaOptions, signal: AbortSignal): Promise<GuardedProcess> {
   const { dataDirectory } = options
   await mkdir(join(dataDirectory, storage), { recursive: true })
-  await writeFile(join(dataDirectory, 'server.properties'), properties(options))
+  await writeFile(join(dataDirectory, 'server.properties'), propertiesOf(options))
   await writeFile(join(dataDirectory, 'log4j2.properties'), logging)
   // Written last by the formatter: without it a format that was cut short is done again.
   const formatted = await stat(join(dataDirectory, storage, 'meta.properties')).catch(() => undefined)
@@ -89,6 +95,12 @@ async function format(options: KafkaOptions, signal: AbortSignal): Promise<void>
     newClusterId(),
     '--config',
     'server.properties',
+    ...Object.entries(options.scramUsers ?? {}).flatMap(([name, password]) =>
+      ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+        '--add-scram',
+        `${mechanism}=[name=${name},password=${password}]`,
+      ]),
+    ),
   ])
   const code = await exitCode(formatter, signal)
   if (code === 0) return

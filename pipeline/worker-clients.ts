@@ -4,7 +4,7 @@ import { MillraceError } from '../stages/errors.js'
 import { createMessageCodec, type MessageCodec } from './avro/message-codec.js'
 import { createRegistry, type SchemaRegistry } from './avro/registry.js'
 import type { Config } from './config.js'
-import { describeTopics } from './kafka/admin.js'
+import { partitionCounts } from './kafka/admin.js'
 import { createKafka } from './kafka/client.js'
 import { kafkaOptionsOf } from './kafka-options.js'
 import type { TrustedKey } from './model/keys.js'
@@ -52,10 +52,10 @@ export async function openClients({ id, config, log, onState, ending, onClose }:
 /** Predictions go to the partition number of their input: with fewer partitions there is no place for some of them. */
 async function checkPartitions(kafka: Kafka, { topics }: Config): Promise<void> {
   const outputs = [topics.predictions, topics.deadLetter, topics.late]
-  const found = await describeTopics(kafka, [topics.input, ...outputs])
-  const wanted = found.get(topics.input)?.partitions ?? 0
+  const found = await partitionCounts(kafka, [topics.input, ...outputs])
+  const wanted = found.get(topics.input) ?? 0
   for (const topic of outputs) {
-    const partitions = found.get(topic)?.partitions
+    const partitions = found.get(topic)
     if (partitions !== undefined && partitions < wanted)
       throw new MillraceError('partitions-differ', `${topic} has ${partitions}, ${topics.input} has ${wanted}`)
   }

@@ -129,10 +129,15 @@ export const errors = {
     retryable: false,
     remedy: 'check user, password and mechanism',
   },
+  'tls-failed': {
+    message: 'no TLS connection can be made',
+    retryable: false,
+    remedy: 'check that the port speaks TLS, and the CA (kafka.ssl.caFile)',
+  },
   'not-authorized': {
     message: 'the principal may not do this',
     retryable: false,
-    remedy: 'grant the ACLs that pipeline/docs/security.md lists',
+    remedy: 'grant the ACLs that it needs: `millrace topics acls`',
   },
   'topic-missing': {
     message: 'a topic does not exist',
@@ -155,6 +160,11 @@ export const errors = {
     retryable: true,
     remedy:
       'nothing to do: this one joins the group again; if it goes on, look for two workers that take each other for dead',
+  },
+  'letter-missing': {
+    message: 'there is no such dead letter',
+    retryable: false,
+    remedy: 'see `millrace dead-letter list`',
   },
   'model-unknown': { message: 'no such bundle in the store', retryable: false, remedy: 'see `millrace models list`' },
   'bundle-invalid': {

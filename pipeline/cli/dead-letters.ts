@@ -15,14 +15,35 @@ export interface DeadLetter {
   /** ISO 8601 */
   readonly at: string
   readonly record: SourceRecord
+  /** on the dead-letter topic; the record knows the offset */
+  readonly letterPartition: number
+  /** of the letter that this is a replay of, and failed again */
+  readonly replayOf: LetterPlace | undefined
   /** without ours */
   readonly headers: Headers
 }
 
 const prefix = 'millrace.'
 
+/** On a replayed record, and on what was made of it: which dead letter it was, and where the input had it first. */
+export const replayHeaders = { of: 'millrace.replay.of', input: 'millrace.replay.input', at: 'millrace.replay.at' }
+
+export interface LetterPlace {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export const placeText = ({ topic, partition, offset }: LetterPlace): string => `${topic}/${partition}/${offset}`
+
+/** The dead letter that a record is a replay of; undefined for any other record. */
+export const replayOf = (headers: Headers | undefined): LetterPlace | undefined => {
+  const found = /^(.+)\/(\d+)\/(\d+)$/.exec(String(headers?.[replayHeaders.of] ?? ''))
+  return found ? { topic: found[1]!, partition: Number(found[2]), offset: Number(found[3]) } : undefined
+}
+
 /** What is no dead letter of ours has empty texts and the partition and offset -1. */
-export const toDeadLetter = (record: SourceRecord): DeadLetter => {
+export const toDeadLetter = (record: SourceRecord, letterPartition: number): DeadLetter => {
   const all = record.headers ?? {}
   const ours = (name: string) => String(all[prefix + name] ?? '')
   const number = (name: string) => (ours(name) === '' ? -1 : Number(ours(name)))
@@ -35,6 +56,8 @@ export const toDeadLetter = (record: SourceRecord): DeadLetter => {
     model: ours('model'),
     at: ours('at'),
     record,
+    letterPartition,
+    replayOf: replayOf(all),
     headers: Object.fromEntries(Object.entries(all).filter(([name]) => !name.startsWith(prefix))),
   }
 }
@@ -42,19 +65,25 @@ export const toDeadLetter = (record: SourceRecord): DeadLetter => {
 export interface DeadLetterFilter {
   readonly code?: readonly string[]
   readonly model?: string
+  /** of those that were written from then on: milliseconds since the epoch */
+  readonly since?: number
 }
+
+const passes = (letter: DeadLetter, { code, model, since }: DeadLetterFilter): boolean =>
+  (code === undefined || code.includes(letter.code)) &&
+  (model === undefined || model === letter.model) &&
+  (since === undefined || Date.parse(letter.at) >= since)
 
 /** Reads those that pass the filter. */
 export async function* readDeadLetters(
   kafka: Kafka,
   topic: string,
   options: ReadTopicOptions,
-  { code, model }: DeadLetterFilter,
+  filter: DeadLetterFilter = {},
 ): AsyncGenerator<DeadLetter> {
-  for await (const { records } of readTopic(kafka, topic, options))
+  for await (const { partition, records } of readTopic(kafka, topic, options))
     for (const record of records) {
-      const letter = toDeadLetter(record)
-      if ((code === undefined || code.includes(letter.code)) && (model === undefined || model === letter.model))
-        yield letter
+      const letter = toDeadLetter(record, partition)
+      if (passes(letter, filter)) yield letter
     }
 }

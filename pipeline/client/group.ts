@@ -4,7 +4,7 @@ import { createMessageCodec, type MessageCodec } from '../avro/message-codec.js'
 import { createCommandDecoder } from '../command-decoder.js'
 import type { Config } from '../config.js'
 import { createKafkaLog, createWritableKafkaLog } from '../deployment-logs.js'
-import { describeTopics } from '../kafka/admin.js'
+import { partitionCounts } from '../kafka/admin.js'
 import { groupMembers } from '../kafka/group-status.js'
 import type { ModelCommand, ModelEvent } from '../messages.js'
 import { signCommand, verifyCommand } from '../model/command-signature.js'
@@ -40,7 +40,7 @@ export const withGroup = <T>(
   withRegistry(connection, config, async (registry) => {
     const { topics, deployment } = config
     const kafka = await connection.kafka(config)
-    const there = await describeTopics(kafka, [topics.control, topics.events, topics.fences])
+    const there = await partitionCounts(kafka, [topics.control, topics.events, topics.fences])
     for (const topic of [topics.control, topics.events, topics.fences])
       if (!there.has(topic)) throw new MillraceError('topic-missing', topic)
     const codec = createMessageCodec(registry)

@@ -3,7 +3,7 @@ import type { Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { OutgoingRecord } from '../../stages/ports.js'
 import { settles } from '../backoff.js'
-import { describeTopics } from '../kafka/admin.js'
+import { partitionCounts } from '../kafka/admin.js'
 import { createPartitioner } from '../kafka/partitioner.js'
 import { createPublisher } from '../kafka/publisher.js'
 
@@ -34,9 +34,9 @@ const mostBytesOut = 16 << 20
 
 /** Throws `topic-missing` and whatever keeps a client from connecting. */
 export const openOutbox = async ({ kafka, topic, onState }: OutboxOptions): Promise<Outbox> => {
-  const found = (await describeTopics(kafka, [topic])).get(topic)
-  if (!found) throw new MillraceError('topic-missing', topic)
-  const partitionOf = createPartitioner(found.partitions)
+  const partitions = (await partitionCounts(kafka, [topic])).get(topic)
+  if (partitions === undefined) throw new MillraceError('topic-missing', topic)
+  const partitionOf = createPartitioner(partitions)
   const publisher = createPublisher({ kafka, topics: { predictions: topic, deadLetter: topic, late: topic }, onState })
   await publisher.connect()
 

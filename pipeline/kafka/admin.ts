@@ -63,6 +63,25 @@ const describe = async (admin: Admin, topics: readonly string[]): Promise<Map<st
 }
 
 /**
+ * How many partitions each topic has; one that does not exist is left out. Asks for nothing that reading or writing the topic does not bring
+ * with it, and says which of them may not be looked at (`not-authorized`) rather than that it is missing.
+ */
+export const partitionCounts = (kafka: Kafka, topics: readonly string[]): Promise<Map<string, number>> =>
+  withAdmin(kafka, async (admin) => {
+    const counts = new Map<string, number>()
+    for (const topic of topics) {
+      try {
+        const [found] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics
+        if (found) counts.set(topic, found.partitions.length)
+      } catch (error) {
+        const described = describeKafkaError(error, topic)
+        if (described.code !== 'topic-missing') throw described
+      }
+    }
+    return counts
+  })
+
+/**
  * Creates what is missing and changes nothing that exists: a topic that is set up otherwise than planned is reported as `differs`.
  * Safe to run again, and by several at once.
  */

@@ -1,5 +1,6 @@
 import kafkajs, { type Kafka, type KafkaConfig } from 'kafkajs'
 import { registerCompression } from './compression.js'
+import { installCoordinatorErrors } from './coordinator-errors.js'
 import { installRequestTimer } from './request-timer.js'
 
 export type LogLevel = 'warn' | 'info' | 'debug'
@@ -74,5 +75,6 @@ const tls = (options: TlsOptions): NonNullable<Exclude<KafkaConfig['ssl'], boole
 export const createKafka = (options: KafkaOptions): Kafka => {
   registerCompression()
   installRequestTimer()
+  installCoordinatorErrors()
   return new kafkajs.Kafka(kafkaConfig(options))
 }

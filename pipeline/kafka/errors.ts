@@ -6,7 +6,12 @@ interface KafkaFailure extends Error {
   readonly type?: string
   readonly broker?: string
   readonly topic?: string
+  /** of the socket, on connection errors */
+  readonly code?: string
 }
+
+/** What Node calls a certificate that it does not believe, and an answer that is no TLS. */
+const tlsCode = /CERT|SIGNATURE|^ERR_(TLS|SSL)|^EPROTO$/
 
 const byType: Record<string, ErrorCode> = {
   SASL_AUTHENTICATION_FAILED: 'credentials-refused',
@@ -17,6 +22,8 @@ const byType: Record<string, ErrorCode> = {
   CLUSTER_AUTHORIZATION_FAILED: 'not-authorized',
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'not-authorized',
   UNKNOWN_TOPIC_OR_PARTITION: 'topic-missing',
+  PRODUCER_FENCED: 'producer-fenced',
+  INVALID_PRODUCER_EPOCH: 'producer-fenced',
   REQUEST_TIMED_OUT: 'timed-out',
   INVALID_SESSION_TIMEOUT: 'config-invalid',
   INVALID_TOPIC_EXCEPTION: 'config-invalid',
@@ -61,11 +68,20 @@ export const kafkaErrorType = (error: unknown): string | undefined => {
   return undefined
 }
 
+const codeOf = ({ type, name, code }: KafkaFailure): ErrorCode | undefined => {
+  if (name === 'KafkaJSConnectionError' && code !== undefined && tlsCode.test(code)) return 'tls-failed'
+  return (type !== undefined ? byType[type] : undefined) ?? byName[name]
+}
+
+/** Who is refused at the door: before anything ever went well, waiting does not mend it. */
+export const isRefusal = ({ code }: MillraceError): boolean =>
+  code === 'credentials-refused' || code === 'not-authorized' || code === 'tls-failed'
+
 /** The error as a `MillraceError`: the first in the chain that has a code of ours, `internal` when none has. */
 export const describeKafkaError = (error: unknown, where?: string): MillraceError => {
   for (const failure of causes(error)) {
     if (failure instanceof MillraceError) return failure
-    const code = (failure.type !== undefined ? byType[failure.type] : undefined) ?? byName[failure.name]
+    const code = codeOf(failure)
     if (code === undefined) continue
     const place = where ?? failure.topic ?? failure.broker
     const detail =

@@ -2,7 +2,7 @@ import type { CompressionTypes, Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { OutputKind, Publisher } from '../../stages/ports.js'
 import { createBackoff } from '../backoff.js'
-import { describeKafkaError, kafkaErrorType } from './errors.js'
+import { describeKafkaError, isRefusal, kafkaErrorType } from './errors.js'
 import { type Chunk, createLanes } from './lanes.js'
 import { createSender, requestLimits } from './sender.js'
 import { halved, isTooLarge, tooLargeError } from './too-large.js'
@@ -20,7 +20,7 @@ export interface PublisherOptions {
 
 export interface KafkaPublisher extends Publisher {
   /**
-   * Resolves once connected; waits for the broker for ever, or until `close`. Rejects with `credentials-refused` or `not-authorized`: at
+   * Resolves once connected; waits for the broker for ever, or until `close`. Rejects with `credentials-refused`, `tls-failed` or `not-authorized`: at
    * the start these are mistakes, while later on they are waited out.
    */
   connect(): Promise<void>
@@ -131,7 +131,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
           return wentWell()
         } catch (error) {
           const described = describeKafkaError(error)
-          if (described.code === 'credentials-refused' || described.code === 'not-authorized') throw described
+          if (isRefusal(described)) throw described
           await waitOut(described)
         }
       }

@@ -4,7 +4,7 @@ import { MillraceError } from '../../stages/errors.js'
 import type { Assignment, Covered, Source, TopicPartition } from '../../stages/ports.js'
 import { type OpenAssignment, openAssignment } from '../assignment.js'
 import { createBackoff } from '../backoff.js'
-import { describeKafkaError, kafkaErrorType } from './errors.js'
+import { describeKafkaError, isRefusal, kafkaErrorType } from './errors.js'
 import type { Membership } from './join-hook.js'
 import { runMember } from './member.js'
 
@@ -48,8 +48,8 @@ const lostMembership = new Set([
   'FENCED_INSTANCE_ID',
 ])
 /** Waiting does not mend these. A right that is lost while running is waited for all the same: whoever took it away can give it back. */
-const isHopeless = ({ code }: MillraceError, everJoined: boolean): boolean =>
-  code === 'config-invalid' || (!everJoined && (code === 'credentials-refused' || code === 'not-authorized'))
+const isHopeless = (error: MillraceError, everJoined: boolean): boolean =>
+  error.code === 'config-invalid' || (!everJoined && isRefusal(error))
 
 /**
  * The consumer group as a `Source`. A broker that is away and a topic that does not exist are waited for, for ever and visibly (`onState`);

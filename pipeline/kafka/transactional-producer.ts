@@ -19,8 +19,8 @@ export interface TransactionalProducer {
   open(): Promise<void>
   /** One request per broker, in the transaction that is open. */
   send(chunks: readonly Chunk[]): Promise<void>
-  /** The offset after what was covered, and the end of the transaction; the next begins. */
-  commit(covered: Covered): Promise<void>
+  /** The offset after what was covered, if anything was, and the end of the transaction; the next begins. */
+  commit(covered?: Covered): Promise<void>
   /** Aborts what was sent and not committed, as well as that goes, and disconnects. `open` begins anew. */
   drop(): Promise<void>
 }
@@ -58,10 +58,13 @@ export const createTransactionalProducer = (options: TransactionalProducerOption
       begun = true
       await sendChunks((batch) => transaction!.sendBatch(batch), chunks)
     },
-    async commit({ topic, partition, next }) {
+    async commit(covered) {
       begun = true
-      const topics = [{ topic, partitions: [{ partition, offset: String(next) }] }]
-      await transaction!.sendOffsets({ consumerGroupId: groupId, topics })
+      if (covered) {
+        const { topic, partition, next } = covered
+        const topics = [{ topic, partitions: [{ partition, offset: String(next) }] }]
+        await transaction!.sendOffsets({ consumerGroupId: groupId, topics })
+      }
       await transaction!.commit()
       begun = false
       transaction = await producer!.transaction()

@@ -4,12 +4,14 @@ import { parseConfig } from '../config.js'
 import { type Setting, settings } from '../config-settings.js'
 import { isTree, valueAt } from '../config-tree.js'
 import { eventTable } from '../event-table.js'
+import { type Acl, planAcls, roles, roleTexts } from '../kafka/acl-plan.js'
 import { type MetricEntry, metricTable } from '../metric-table.js'
 import { aimTable, peerTable, scaleTable } from './bench-tables.js'
 import { markdownTable } from './markdown-table.js'
 
 const parts: Readonly<Record<string, () => string>> = {
   settings: () => settingsTable(),
+  acls: () => aclTable(),
   rejects: () => errorTable('`millrace.error`', rejects),
   errors: () => errorTable('code', errors),
   metrics: () => metricsTable(),
@@ -52,6 +54,22 @@ const defaultOf = ({ path }: Setting): string => {
   const value = valueAt(defaults, path)
   const nothing = value === undefined || value === null || JSON.stringify(value) === '[]'
   return nothing || isTree(value) ? '' : code(typeof value === 'string' ? value : JSON.stringify(value))
+}
+
+const aclTable = (): string => {
+  const plan = planAcls(defaults.topics, defaults.kafka.groupId)
+  const name = (acl: Acl) => code(acl.pattern === 'prefixed' ? `${acl.name}*` : acl.name)
+  return markdownTable(
+    ['role', 'who', 'resource', 'operations'],
+    roles.flatMap((role) =>
+      plan[role].map((acl, index) => [
+        index === 0 ? role : '',
+        index === 0 ? cell(roleTexts[role]) : '',
+        `${acl.resource} ${name(acl)}`,
+        acl.operations.join(', '),
+      ]),
+    ),
+  )
 }
 
 const errorTable = (head: string, entries: Readonly<Record<string, ErrorEntry>>): string =>

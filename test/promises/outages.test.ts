@@ -1,18 +1,12 @@
 import { filter, firstValueFrom } from 'rxjs'
 import { expect, inject, test } from 'vitest'
 import { frame } from '../../pipeline/avro/framing.js'
-import type { Part } from '../../pipeline/part-states.js'
 import type { Worker } from '../../pipeline/start.js'
 import { createDeployment } from '../fixtures/deployment.js'
 import { digitAt, digitBytes, digitSchema, registerValues } from '../fixtures/digits.js'
 import { startOwnBroker } from '../fixtures/own-broker.js'
+import { part } from '../fixtures/part.js'
 import { startTcpProxy } from '../fixtures/tcp-proxy.js'
-
-/** Resolves when the part is in the state; at once if it is already. */
-const part = async ({ states }: Worker, name: Part, wanted: string) => {
-  const is = ({ part, state }: { part: string; state: string }) => part === name && state === wanted
-  if (!states.all.some(is)) await firstValueFrom(states.changes.pipe(filter(is)))
-}
 
 /** Resolves when nothing is waited for any more. */
 const ready = async (worker: Worker) => {

@@ -9,7 +9,10 @@ import { collect, examples, wholeNumber } from '../options.js'
 import { type Colors, table } from '../output.js'
 import { createProgress } from '../progress.js'
 import { createRecordLine } from '../record-lines.js'
+import { replayDeadLetters } from '../replay.js'
 import type { Session } from '../session.js'
+import { pointInTime } from '../time.js'
+import { addDeadLetterShow } from './dead-letter-show.js'
 
 interface ListFlags extends DeadLetterFilter {
   readonly follow?: boolean
@@ -26,6 +29,8 @@ export const addDeadLetter = (program: Command, session: Session): void => {
     .command('dead-letter')
     .summary('records that could not be scored')
     .description('Records that could not be scored, with their bytes untouched and the reason beside them.')
+  const since = () =>
+    new Option('--since <time>', 'only from then on: 30m, 2h, 1d ago, or 2026-01-31T12:00Z').argParser(pointInTime)
   const codes = () => new Option('--code <code>', 'only with this code; may be repeated').argParser(collectCode)
 
   const list = group
@@ -35,6 +40,7 @@ export const addDeadLetter = (program: Command, session: Session): void => {
       'Lists what could not be scored: when, where it was in the input, why, and which model was to score it.',
     )
     .addOption(codes())
+    .addOption(since())
     .option('--model <name@version>', 'only of this model')
     .option('--last <n>', 'only the newest n of each partition', wholeNumber(1))
     .option('--follow', 'go on with what comes, until Ctrl-C')
@@ -47,14 +53,19 @@ export const addDeadLetter = (program: Command, session: Session): void => {
     ['millrace dead-letter list --json | jq .value', 'the records themselves, decoded where that is possible'],
   )
 
+  addDeadLetterShow(group, session)
+
   const replay = group
     .command('replay')
     .summary('send them to the input again')
     .description(
       'Sends dead letters to the input topic again, with their bytes, keys and own headers, to the partition they came from: after the schema, ' +
-        'the model or the registry was mended. What is replayed twice is scored twice.',
+        'the model or the registry was mended. Each goes back once: what an earlier replay has sent is left out, also one that was killed. A record ' +
+        'that fails again is a dead letter of its own. Headers millrace.replay.of and millrace.replay.input say, on the record and on its ' +
+        'prediction, which dead letter it was and where the input had it first.',
     )
     .addOption(codes())
+    .addOption(since())
     .option('--model <name@version>', 'only of this model')
     .option('--dry-run', 'say how many it would be')
     .action((flags: ReplayFlags) => runReplay(contextOf(session, replay), flags))
@@ -88,7 +99,7 @@ const runList = async (context: Context, flags: ListFlags): Promise<void> => {
     let begun = false
     for await (const letter of letters) {
       if (signal.aborted) return
-      const { record, headers: _, ...said } = letter
+      const { record, headers: _, letterPartition: __, replayOf: ___, ...said } = letter
       if (output.json) {
         const { key, headers, value, bytes } = JSON.parse(
           await line(letter.partition, { ...record, headers: letter.headers }),
@@ -133,34 +144,24 @@ const runReplay = async (context: Context, flags: ReplayFlags): Promise<void> =>
   const { output, signal } = context
   const { config } = await context.loadConfig()
   const { input, deadLetter } = config.topics
-  const kafka = await context.kafka(config)
-  const letters = readDeadLetters(kafka, deadLetter, { from: 'beginning', follow: false, signal }, flags)
+  const dryRun = flags.dryRun ?? false
   const progress = createProgress(output, 'records')
-  const outbox = await openOutbox({
-    kafka,
-    topic: input,
-    onState: (state, detail) => progress.note(state === 'waiting' ? `waiting: ${detail}` : 'sending again'),
-  })
-  let [records, foreign] = [0, 0]
-  try {
-    for await (const { topic, partition, headers, record } of letters) {
-      if (topic !== input) foreign += 1
-      else {
-        records += 1
-        const { key, value, timestamp } = record
-        if (!flags.dryRun) await outbox.add({ key, value, headers, timestamp }, partition)
-      }
-      progress.update(records, undefined, '')
-    }
-    await outbox.flush()
-  } finally {
-    progress.close()
-    await outbox.close()
-  }
+  const replayed = await replayDeadLetters({
+    kafka: await context.kafka(config),
+    input,
+    deadLetter,
+    groupId: config.kafka.groupId,
+    filter: flags,
+    dryRun,
+    signal,
+    onProgress: (records) => progress.update(records, undefined, ''),
+  }).finally(() => progress.close())
   signal.throwIfAborted()
-  output.result({ topic: input, records, foreign, dryRun: flags.dryRun ?? false }, () =>
+  const { records, already, foreign } = replayed
+  output.result({ topic: input, ...replayed, dryRun }, () =>
     [
-      `${plural(records, 'record')} ${flags.dryRun ? 'would be' : 'are'} sent to ${input} again`,
+      `${plural(records, 'record')} ${dryRun ? 'would be sent' : 'sent'} to ${input} again`,
+      ...(already > 0 ? [`${plural(already, 'record')} left out: replayed already`] : []),
       ...(foreign > 0 ? [`${plural(foreign, 'record')} of other topics left where they are`] : []),
     ].join('\n'),
   )

@@ -4,6 +4,7 @@ import { type Context, contextOf } from '../context.js'
 import { examples, wholeNumber } from '../options.js'
 import { type Colors, table } from '../output.js'
 import type { Session } from '../session.js'
+import { addTopicsAcls } from './topics-acls.js'
 
 export const addTopics = (program: Command, session: Session): void => {
   const topics = program
@@ -31,6 +32,7 @@ export const addTopics = (program: Command, session: Session): void => {
     ['millrace topics create --deployment digits --partitions 12 --replication-factor 3', 'for a cluster'],
     ['millrace topics create --deployment fraud --set topics.input=payments', 'beside an input topic that exists'],
   )
+  addTopicsAcls(topics, session)
 }
 
 const run = async (context: Context, flags: TopicOptions): Promise<void> => {
