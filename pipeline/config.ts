@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { MillraceError } from '../stages/errors.js'
+import { deadLetter } from './config-dead-letter.js'
 import { deadline, deadlineRules } from './config-deadline.js'
 import { http, httpRules } from './config-http.js'
 import { bundles, control, guardrails, verification } from './config-models.js'
@@ -92,6 +93,7 @@ const schema = z
     kafka,
     batch,
     deadline,
+    deadLetter,
     credits: z
       .strictObject({
         records: count.default(16_384).describe('records in the pipe at once'),

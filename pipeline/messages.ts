@@ -52,6 +52,7 @@ export type ModelEventType =
   | 'stored'
   | 'removed'
   | 'configured'
+  | 'halted'
 
 export interface ModelEvent {
   type: ModelEventType | (string & {})

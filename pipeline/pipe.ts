@@ -1,5 +1,5 @@
 /** The pipe: everything that happens to a record between Kafka and Kafka, in the order in which it happens. */
-import { asyncScheduler, finalize, identity, type Observable, tap } from 'rxjs'
+import { asyncScheduler, finalize, identity, type MonoTypeOperatorFunction, type Observable, tap } from 'rxjs'
 import { admit } from '../stages/admit.js'
 import { awaitFences } from '../stages/await-fences.js'
 import { commit } from '../stages/commit.js'
@@ -46,6 +46,8 @@ export interface PipeParts {
   /** `publish` at least once, or `transact` exactly once */
   readonly output: { readonly publisher: Publisher } | { readonly transactor: Transactor }
   readonly observer: PipeObserver
+  /** ends the pipe when too many records cannot be scored */
+  readonly letterLimit?: MonoTypeOperatorFunction<Encoded>
   readonly shadows: Pick<ShadowReport, 'onCompared' | 'onSkipped'>
 }
 
@@ -58,7 +60,7 @@ export const uncommittedRecords = ({ credits, delivery }: Pick<Config, 'credits'
 
 /** One pipe per assignment: it is built when partitions are assigned, drains when they are revoked, and holds nothing afterwards. */
 export const createPipe =
-  ({ config, swap, decoder, encoder, lateEncoder, output, observer, shadows }: PipeParts) =>
+  ({ config, swap, decoder, encoder, lateEncoder, output, observer, shadows, letterLimit = identity }: PipeParts) =>
   (assignment: Assignment): Observable<Encoded> => {
     const { batch, inference, maxOutputBytes, commitIntervalMs, credits: creditLimits } = config()
     const credits = createCredits(
@@ -91,6 +93,7 @@ export const createPipe =
       deadline ? withhold({ deadline }) : identity,
       shadow({ ...shadows, decoder, leases, concurrency: 2 }),
       encode({ encoder, maxRecordBytes: maxOutputBytes, ...(lateEncoder && { lateEncoder }) }),
+      letterLimit,
       tap(observer.encoded),
       awaitFences({ gate: swap }),
     )

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { Subject } from 'rxjs'
+import type { MillraceError } from '../stages/errors.js'
 import type { Config } from './config.js'
 import { createLiveConfig, type LiveConfig } from './live-config.js'
 import type { Logger } from './logging.js'
@@ -118,12 +119,18 @@ export function startWorker(options: WorkerOptions): Worker {
     collectUnused(scope, store, eventLog, () => swap.inUse)
     const guardrails = await openGuardrails(scope, clients, swap, eventLog)
     const watching = [stats.observer, observer, guardrails?.observer].filter((one) => one !== undefined)
-    const { source, pipe, shadows } = await openPipe(scope, clients, swap, observers(watching), guardrails)
+    let halted: MillraceError | undefined
+    const halt = (error: MillraceError) => {
+      halted ??= error
+      eventLog.emit({ type: 'halted', code: error.code, reason: error.detail })
+      leave()
+    }
+    const { source, pipe, shadows } = await openPipe(scope, clients, swap, observers(watching), guardrails, halt)
+    const leave = () => void source.stop()
     if (stopping.signal.aborted) return
 
     shadowStats = () => shadows.stats
     eventLog.emit({ type: 'joined', reason: `reads ${config.topics.input} as ${config.kafka.groupId}` })
-    const leave = () => void source.stop()
     draining = true
     stopping.signal.addEventListener('abort', leave, { once: true })
     try {
@@ -131,6 +138,7 @@ export function startWorker(options: WorkerOptions): Worker {
         source.open(pipe).subscribe({ complete: resolve, error: reject })
         if (stopping.signal.aborted) leave()
       })
+      if (halted) throw halted
     } finally {
       eventLog.emit({ type: 'left' })
     }

@@ -1,6 +1,9 @@
 /** The source of a worker and the pipe on it. */
 import type { Kafka } from 'kafkajs'
 import type { Observable } from 'rxjs'
+import { deadLetterLimit } from '../stages/dead-letter-limit.js'
+import { MillraceError } from '../stages/errors.js'
+import { createLetterWindow } from '../stages/letter-window.js'
 import type { Assignment, Encoded, Source, TopicPartition } from '../stages/ports.js'
 import { createLateEncoder } from './avro/late-encoder.js'
 import { createPredictionEncoder } from './avro/prediction-encoder.js'
@@ -22,15 +25,20 @@ export interface WorkerPipe {
   readonly shadows: ShadowReport
 }
 
-/** Starts the swap, and resolves when records may come: the model is loaded and the publisher connected. */
+/**
+ * Starts the swap, and resolves when records may come: the model is loaded and the publisher connected. `halt` is told when the worker is to
+ * end: the pipe has completed then.
+ */
 export async function openPipe(
   { config, live, onState, onClose }: WorkerScope,
   { kafka, memberKafka, registry, codec, predictionSchemaId }: WorkerClients,
   swap: Swap,
   observer: PipeObserver,
   guardrails: Guardrails | undefined,
+  halt: (error: MillraceError) => void,
 ): Promise<WorkerPipe> {
   const { topics } = config
+  const { limit } = config.deadLetter
   const output = openOutput({ config, onState, onClose }, kafka, observer)
   await Promise.all([output.ready.then(() => onState('publisher')('running', topics.predictions)), swap.start()])
   const shadowPublisher = createPublisher({ kafka, topics: { shadow: topics.shadow }, onState: onState('shadow') })
@@ -61,6 +69,12 @@ export async function openPipe(
     lateEncoder: createLateEncoder(codec),
     output: output.stage,
     observer,
+    ...(limit && {
+      letterLimit: deadLetterLimit({
+        window: createLetterWindow(limit),
+        onExceeded: (figures) => halt(new MillraceError('dead-letter-limit', figures)),
+      }),
+    }),
   })
   return { source, pipe, shadows }
 }

@@ -161,6 +161,11 @@ export const errors = {
     remedy:
       'nothing to do: this one joins the group again; if it goes on, look for two workers that take each other for dead',
   },
+  'dead-letter-limit': {
+    message: 'too many records cannot be scored',
+    retryable: false,
+    remedy: 'look at `millrace dead-letter list --count`, mend what is wrong, and start again',
+  },
   'letter-missing': {
     message: 'there is no such dead letter',
     retryable: false,

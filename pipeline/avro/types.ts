@@ -1,5 +1,6 @@
 /** avsc's types as this adapter sees them: how a schema is parsed, and what a type is made of. */
 import avro from 'avsc'
+import { refuseInheritedName } from '../schema-names.js'
 
 export interface Field {
   readonly name: string
@@ -10,12 +11,13 @@ export interface Field {
 
 /**
  * Parses a schema (as parsed JSON). Logical types are read as the type beneath them. Throws avsc's error; a field called `__proto__` is
- * refused, since avsc would set a prototype with it.
+ * refused, since avsc would set a prototype with it, and no name means what every object has (`constructor`).
  */
 export function parseType(schema: unknown, options: Partial<avro.ForSchemaOptions> = {}): avro.Type {
   return avro.Type.forSchema(schema as avro.Schema, {
     ...options,
     typeHook: (part, given) => {
+      refuseInheritedName(part)
       const { fields } = part as { fields?: unknown }
       if (Array.isArray(fields) && fields.some((field) => field?.name === '__proto__'))
         throw new Error('a field may not be called __proto__')

@@ -85,7 +85,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
         return true
       } catch (error) {
         const type = kafkaErrorType(error) ?? ''
-        const described = describeKafkaError(error)
+        const described = describeKafkaError(error, topicsOf(chunks))
         if (described.code === 'partitions-differ') {
           if (partitionLacked) throw described
           // Once more with fresh metadata: the partition may be new.
@@ -161,3 +161,5 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
     },
   }
 }
+
+const topicsOf = (chunks: readonly Chunk[]): string => [...new Set(chunks.map(({ topic }) => topic))].join(', ')

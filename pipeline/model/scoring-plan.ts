@@ -1,6 +1,7 @@
 import avro from 'avsc'
 import { MillraceError } from '../../stages/errors.js'
 import type { FieldBinding, ScoringPlan, TensorPlan, TensorType } from '../../stages/ports.js'
+import { refuseInheritedName } from '../schema-names.js'
 import { type Manifest, type ManifestInput, manifestError, rowWidth } from './manifest.js'
 
 type Draft = Pick<Manifest, 'inputs'>
@@ -24,7 +25,7 @@ export function toScoringPlan(manifest: Draft, readerSchema: unknown): ScoringPl
 export function readerType(readerSchema: unknown): avro.types.RecordType {
   let type: avro.Type
   try {
-    type = avro.Type.forSchema(readerSchema as avro.Schema)
+    type = avro.Type.forSchema(readerSchema as avro.Schema, { typeHook: refuseInheritedName })
   } catch (cause) {
     throw schemaError(`not an Avro schema: ${(cause as Error).message}`, cause)
   }

@@ -2,6 +2,7 @@ import avro from 'avsc'
 import { bisect } from '../../stages/bisect.js'
 import type { Outputs, Scorer, ScoringPlan } from '../../stages/ports.js'
 import { sliceRows } from '../../stages/slice-rows.js'
+import { refuseInheritedName } from '../schema-names.js'
 import type { Finding } from './gates.js'
 import { recordBinder } from './record-rows.js'
 import { readerType } from './scoring-plan.js'
@@ -102,7 +103,7 @@ const batch = 256
 /** Undefined when the schemas do not resolve. */
 function resolverOf(type: avro.Type, { schema }: WriterSchema): ReturnType<avro.Type['createResolver']> | undefined {
   try {
-    return type.createResolver(avro.Type.forSchema(schema as avro.Schema))
+    return type.createResolver(avro.Type.forSchema(schema as avro.Schema, { typeHook: refuseInheritedName }))
   } catch {
     return undefined
   }

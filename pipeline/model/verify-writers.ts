@@ -1,5 +1,6 @@
 import avro from 'avsc'
 import { MillraceError } from '../../stages/errors.js'
+import { refuseInheritedName } from '../schema-names.js'
 import { readerType } from './scoring-plan.js'
 import type { WriterSchema } from './verify-messages.js'
 
@@ -11,7 +12,7 @@ export function resolveWriters(readerSchema: unknown, writers: readonly WriterSc
   const type = readerType(readerSchema)
   const unresolved = writers.flatMap((writer) => {
     try {
-      type.createResolver(avro.Type.forSchema(writer.schema as avro.Schema))
+      type.createResolver(avro.Type.forSchema(writer.schema as avro.Schema, { typeHook: refuseInheritedName }))
       return []
     } catch (error) {
       return [{ name: nameOf(writer), reason: (error as Error).message }]

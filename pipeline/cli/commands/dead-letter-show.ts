@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { MillraceError } from '../../../stages/errors.js'
+import { withRegistry } from '../../client/registry.js'
 import type { Config } from '../../config.js'
 import { type Context, contextOf } from '../context.js'
 import { type DeadLetter, placeText, readDeadLetters } from '../dead-letters.js'
@@ -8,7 +9,6 @@ import { hexDump } from '../hex.js'
 import { examples } from '../options.js'
 import { facts } from '../output.js'
 import { createRecordLine } from '../record-lines.js'
-import { withRegistry } from '../registry.js'
 import type { Session } from '../session.js'
 
 interface ShowFlags {

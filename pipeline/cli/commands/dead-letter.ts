@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander'
 import { MillraceError, rejects } from '../../../stages/errors.js'
-import { openOutbox } from '../../client/outbox.js'
 import { withRegistry } from '../../client/registry.js'
 import { type Context, contextOf } from '../context.js'
 import { type DeadLetter, type DeadLetterFilter, readDeadLetters } from '../dead-letters.js'

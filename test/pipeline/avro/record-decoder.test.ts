@@ -275,6 +275,18 @@ describe('echoes', () => {
   })
 })
 
+test('names that every object has are no types: a schema that uses one does not resolve', async () => {
+  for (const name of ['__proto__', 'constructor', 'toString'])
+    for (const schema of [name, { type: name }, recordSchema(['pixels', name]), ['null', { type: name }]]) {
+      const decoder = createRecordDecoder({ registry: { known: () => schema, fetch: async () => schema } })
+      const decoded = await decoder.decode([recordOf(frame(7, Buffer.from([0])))], pixels)
+      expect(decoded.rejected.get(0)).toMatchObject({
+        code: 'schema-mismatch',
+        reason: expect.stringContaining(`unknown type: ${name}`),
+      })
+    }
+})
+
 describe('schemas of the registry', () => {
   const registry = createRegistry({ url: inject('registry') })
   afterAll(() => registry.close())

@@ -77,7 +77,7 @@ test('what could not be scored is listed with its reason, counted, and sent agai
   })
   const person = await millrace(['dead-letter', 'show', '0/2'], { environment })
   expect(person.stdout).toMatch(/code +not-framed\n/)
-  expect(person.stdout).toContain('00000000  6e 6f 20 41 76 72 6f 20  61 74 20 61 6c 6c           |no Avro at all|\n')
+  expect(person.stdout).toContain('00000000  6e 6f 20 41 76 72 6f 20  61 74 20 61 6c 6c        |no Avro at all|\n')
   const none = await millrace(['dead-letter', 'show', '0/0'], { environment })
   expect([none.code, none.stderr]).toEqual([1, expect.stringMatching(/^millrace: there is no such dead letter: /)])
 
@@ -131,31 +131,34 @@ test('a replay that is killed, run twice at once and run again sends every recor
   const deployment = await createDeployment({ partitions: 1 })
   const { topics, name } = deployment
   const count = 6_000
+  await deployment.send(0, [Buffer.from('what they were once')])
   await sendLetters(
     topics.deadLetter,
     0,
-    Array.from({ length: count }, (_, offset) => ({
-      value: `record ${offset}`,
+    Array.from({ length: count }, (_, index) => ({
+      value: `record ${index}`,
       headers: {
         'millrace.error': 'not-framed',
         'millrace.topic': topics.input,
         'millrace.partition': '0',
-        'millrace.offset': String(offset),
+        'millrace.offset': '0',
       },
     })),
   )
   const environment = { MILLRACE_DEPLOYMENT: name }
   const killed = startMillrace(['dead-letter', 'replay'], { environment })
-  await readTopic(topics.input, 0, 1)
+  await readTopic(topics.input, 0, 2)
   killed.child.kill('SIGKILL')
   await killed.finished
   const both = await Promise.all([1, 2].map(() => millrace(['dead-letter', 'replay'], { environment })))
   for (const { code, stderr } of both) if (code !== 0) expect(stderr).toMatch(/another replay of this deployment/)
   const last = await millraceJson(['dead-letter', 'replay'], { environment })
   expect(Number(last.records) + Number(last.already)).toBe(count)
-  const values = (await readTopic(topics.input, 0, count)).map(({ value }) => String(value))
-  expect(new Set(values).size).toBe(count)
-  expect(values).toHaveLength(count)
+  const [, ...input] = await readTopic(topics.input, 0, count + 1)
+  const places = new Map<string, number[]>()
+  for (const { value, offset } of input) places.set(String(value), [...(places.get(String(value)) ?? []), offset])
+  expect([...places].filter(([, offsets]) => offsets.length > 1)).toEqual([])
+  expect(places.size).toBe(count)
   const nothing = await millraceJson(['dead-letter', 'replay', '--dry-run'], { environment })
   expect(nothing).toMatchObject({ records: 0, already: count })
 })
