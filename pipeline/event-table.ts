@@ -21,6 +21,11 @@ export const eventTable = {
     help: 'The worker has stopped, or was ended by an error; what it had in flight is finished or given back.',
     fields: [],
   },
+  halted: {
+    level: 'error',
+    help: 'Too many records could not be scored: the worker ends (`deadLetter.limit`). `reason` has how many.',
+    fields: ['code', 'reason'],
+  },
   loading: {
     level: 'debug',
     help: 'A command names a bundle that is not loaded here: it is looked for and read.',
