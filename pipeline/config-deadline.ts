@@ -1,5 +1,6 @@
 /** Settings of the deadline of a deployment, and what the other settings leave of it. */
 import { z } from 'zod'
+import type { DeadlineRule } from '../stages/ports.js'
 
 export const deadline = z
   .strictObject({
@@ -16,14 +17,8 @@ export const deadline = z
   .optional()
   .describe('end to end; no deadline by default')
 
-/** A deadline that can be kept: `hard` is none. */
-export interface Deadline {
-  readonly class: 'soft' | 'firm'
-  readonly ms: number
-}
-
 interface Surroundings {
-  readonly deadline?: { readonly class: Deadline['class'] | 'hard'; readonly ms: number }
+  readonly deadline?: { readonly class: DeadlineRule['class'] | 'hard'; readonly ms: number }
   readonly batch: { readonly maxDelayMs: number }
   readonly delivery: 'at-least-once' | 'exactly-once'
   readonly transactionIntervalMs: number

@@ -1,6 +1,5 @@
 /** The pipe: everything that happens to a record between Kafka and Kafka, in the order in which it happens. */
-import { asyncScheduler, finalize, identity, type MonoTypeOperatorFunction, type Observable, tap } from 'rxjs'
-import { admit } from '../stages/admit.js'
+import { finalize, identity, type MonoTypeOperatorFunction, type Observable, tap } from 'rxjs'
 import { awaitFences } from '../stages/await-fences.js'
 import { commit } from '../stages/commit.js'
 import { createCredits } from '../stages/credits.js'
@@ -23,10 +22,9 @@ import { publish } from '../stages/publish.js'
 import { refund } from '../stages/refund.js'
 import { shadow } from '../stages/shadow.js'
 import { transact } from '../stages/transact.js'
-import { withhold } from '../stages/withhold.js'
 import type { Config } from './config.js'
-import type { Deadline } from './config-deadline.js'
 import { creditLimitsOf } from './credit-limits.js'
+import { type Deadlines, deadlineStages } from './deadline-stages.js'
 import { defaultRecordsPerRun } from './kafka/source.js'
 import type { PipeObserver } from './pipe-observer.js'
 import type { ShadowReport } from './shadow-report.js'
@@ -34,14 +32,12 @@ import type { Swap } from './swap/swap.js'
 
 export interface PipeParts {
   /** Asked when a pipe is built, and for `batch` again with every batch: its limits may change while the pipe runs. */
-  readonly config: () => Pick<
-    Config,
-    'batch' | 'credits' | 'deadline' | 'inference' | 'maxOutputBytes' | 'commitIntervalMs'
-  >
+  readonly config: () => Pick<Config, 'batch' | 'credits' | 'inference' | 'maxOutputBytes' | 'commitIntervalMs'>
   readonly swap: Pick<Swap, 'choiceFor' | 'written'>
   readonly decoder: RecordDecoder
   readonly encoder: PredictionEncoder
-  /** needed where there is a firm deadline */
+  /** where results have a deadline; a firm one needs the encoder besides */
+  readonly deadlines?: Deadlines
   readonly lateEncoder?: LateEncoder
   /** `publish` at least once, or `transact` exactly once */
   readonly output: { readonly publisher: Publisher } | { readonly transactor: Transactor }
@@ -60,8 +56,10 @@ export const uncommittedRecords = ({ credits, delivery }: Pick<Config, 'credits'
 
 /** One pipe per assignment: it is built when partitions are assigned, drains when they are revoked, and holds nothing afterwards. */
 export const createPipe =
-  ({ config, swap, decoder, encoder, lateEncoder, output, observer, shadows, letterLimit = identity }: PipeParts) =>
+  (parts: PipeParts) =>
   (assignment: Assignment): Observable<Encoded> => {
+    const { config, swap, decoder, encoder, deadlines, lateEncoder, output, observer, shadows } = parts
+    const { letterLimit = identity } = parts
     const { batch, inference, maxOutputBytes, commitIntervalMs, credits: creditLimits } = config()
     const credits = createCredits(
       creditLimitsOf({ credits: creditLimits, delivery: 'transactor' in output ? 'exactly-once' : 'at-least-once' }),
@@ -72,25 +70,23 @@ export const createPipe =
       await assignment.commit(offsets)
       observer.committed(offsets)
     }
-    const deadline = config().deadline && (() => config().deadline as Deadline)
-    const admitted =
-      deadline?.().class === 'firm'
-        ? admit({ decoder, deadlineMs: () => deadline().ms, now: asyncScheduler.now })
-        : decoder
+    const limits = () => config().batch
+    const { concurrency } = inference
+    const timed = deadlines && deadlineStages(deadlines, { decoder, limits, concurrency, leases })
     const scored = assignment
       .records(credits)
       .pipe(
         tap(observer.fetched),
         tap(choice.arrived),
-        decode({ choice, decoder: admitted, leases, maxRecords: batch.maxRecords }),
+        decode({ choice, decoder: timed?.decoder ?? decoder, leases, maxRecords: batch.maxRecords }),
         tap(observer.decoded),
-        microBatch({ limits: () => config().batch, leases }),
+        timed?.gather ?? microBatch({ limits, leases }),
         tap(observer.batched),
-        infer({ concurrency: inference.concurrency }),
+        infer({ concurrency, ...(timed && { onDone: timed.onDone }) }),
         tap(observer.scored),
       )
     const encoded = scored.pipe(
-      deadline ? withhold({ deadline }) : identity,
+      timed?.judge ?? identity,
       shadow({ ...shadows, decoder, leases, concurrency: 2 }),
       encode({ encoder, maxRecordBytes: maxOutputBytes, ...(lateEncoder && { lateEncoder }) }),
       letterLimit,

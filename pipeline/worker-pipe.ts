@@ -4,16 +4,17 @@ import type { Observable } from 'rxjs'
 import { deadLetterLimit } from '../stages/dead-letter-limit.js'
 import { MillraceError } from '../stages/errors.js'
 import { createLetterWindow } from '../stages/letter-window.js'
-import type { Assignment, Encoded, Source, TopicPartition } from '../stages/ports.js'
+import type { Assignment, DeadlineRule, Encoded, Source, TopicPartition } from '../stages/ports.js'
 import { createLateEncoder } from './avro/late-encoder.js'
 import { createPredictionEncoder } from './avro/prediction-encoder.js'
 import { createRecordDecoder } from './avro/record-decoder.js'
+import { createDeadlineCosts } from './deadline-costs.js'
 import type { Guardrails } from './guardrails.js'
 import { createPublisher } from './kafka/publisher.js'
 import { createKafkaSource } from './kafka/source.js'
 import { createTransactionalPublisher } from './kafka/transactional-publisher.js'
 import { createPipe, type PipeParts } from './pipe.js'
-import type { PipeObserver } from './pipe-observer.js'
+import { observers, type PipeObserver } from './pipe-observer.js'
 import { createShadowReport, type ShadowReport } from './shadow-report.js'
 import type { Swap } from './swap/swap.js'
 import type { WorkerClients } from './worker-clients.js'
@@ -57,6 +58,10 @@ export async function openPipe(
     },
     onState: onState('source'),
   })
+  const deadlines = config.deadline && {
+    rule: () => live.current.deadline as DeadlineRule,
+    costs: createDeadlineCosts(),
+  }
   const pipe = createPipe({
     shadows: guardrails ? alsoSeenBy(guardrails, shadows) : shadows,
     config: () => live.current,
@@ -66,9 +71,9 @@ export async function openPipe(
       schemaId: predictionSchemaId,
       ...(config.deadline?.class === 'soft' && { late: (scored, row) => scored.late?.has(row) ?? false }),
     }),
-    lateEncoder: createLateEncoder(codec),
+    ...(deadlines && { deadlines, lateEncoder: createLateEncoder(codec) }),
     output: output.stage,
-    observer,
+    observer: deadlines ? observers([deadlines.costs.observer, observer]) : observer,
     ...(limit && {
       letterLimit: deadLetterLimit({
         window: createLetterWindow(limit),

@@ -1,5 +1,7 @@
 /** The swap of a worker: its logs on Kafka, and the models that come from its store, verified. */
+
 import { createCommandDecoder } from './command-decoder.js'
+import { costSizes } from './deadline-costs.js'
 import { createKafkaLog, createWritableKafkaLog } from './deployment-logs.js'
 import type { EventLog } from './event-log.js'
 import { partitionEdges } from './kafka/log.js'
@@ -48,6 +50,7 @@ export function openSwap(
       store: loadable,
       trustedKeys,
       ...(config.verification.inChild && { verify }),
+      ...(config.deadline && { measure: { batchSizes: costSizes(config), measureMs: 50 } }),
       scorer: {
         ...config.inference,
         threads,

@@ -7,6 +7,8 @@ import { stage } from './stage.js'
 export interface InferOptions {
   /** calls under way at once */
   readonly concurrency: number
+  /** told of a batch once its calls are over; batches without rows have none */
+  readonly onDone?: (batch: MicroBatch) => void
   /** Only its clock is used, for `scoredAt`. */
   readonly scheduler?: SchedulerLike
 }
@@ -25,7 +27,11 @@ interface Slot {
  * @example
  * batches.pipe(infer({ concurrency: 2 }))
  */
-export function infer({ concurrency, scheduler = asyncScheduler }: InferOptions): OperatorFunction<MicroBatch, Scored> {
+export function infer({
+  concurrency,
+  onDone,
+  scheduler = asyncScheduler,
+}: InferOptions): OperatorFunction<MicroBatch, Scored> {
   return stage((downstream) => {
     // In input order: the first `started` are under way or done, the rest wait.
     const slots: Slot[] = []
@@ -44,6 +50,7 @@ export function infer({ concurrency, scheduler = asyncScheduler }: InferOptions)
         downstream.error(error)
       }
       running--
+      onDone?.(slot.batch)
       advance()
     }
 

@@ -55,6 +55,13 @@ export interface Missed extends Rejected {
   readonly missedByMs: number
 }
 
+/** What a deployment promises of every record, so many milliseconds from its timestamp. */
+export interface DeadlineRule {
+  /** soft: what is late says so; firm: it is not scored */
+  readonly class: 'soft' | 'firm'
+  readonly ms: number
+}
+
 // ---------------------------------------------------------------- tensors
 
 export type TensorType =
@@ -142,6 +149,12 @@ export class InferenceError extends Error {
   override readonly name = 'InferenceError'
 }
 
+/** What scoring so many rows took, run by run, in milliseconds. */
+export interface MeasuredCost {
+  readonly rows: number
+  readonly ms: readonly number[]
+}
+
 /** A bundle that is loaded and warm. Whoever has it loaded closes the scorer. */
 export interface LoadedModel {
   /** name@version */
@@ -151,6 +164,8 @@ export interface LoadedModel {
   readonly scorer: Scorer
   /** what was found out when it was verified, in one line */
   readonly findings?: string
+  /** by batch size, where it was measured as it was loaded */
+  readonly costs?: readonly MeasuredCost[]
 }
 
 export interface ModelLoader {
@@ -174,6 +189,8 @@ export interface Generation {
   readonly digest: string
   readonly plan: ScoringPlan
   readonly scorer: Scorer
+  /** by batch size, where it was measured before it scored */
+  readonly costs?: readonly MeasuredCost[]
   /** scores a share of the keys instead, under the same number */
   readonly canary?: { readonly generation: Generation; readonly percent: number }
   /** scores everything too, for comparison: what it says is not published */

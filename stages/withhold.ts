@@ -1,11 +1,11 @@
 import { asyncScheduler, type MonoTypeOperatorFunction, map, type SchedulerLike } from 'rxjs'
 import { deadlineOf } from './deadline.js'
 import { missed } from './missed.js'
-import type { Rejected, Scored } from './ports.js'
+import type { DeadlineRule, Rejected, Scored } from './ports.js'
 
 export interface WithholdOptions {
   /** asked for every batch */
-  readonly deadline: () => { readonly class: 'soft' | 'firm'; readonly ms: number }
+  readonly deadline: () => DeadlineRule
   /** Only its clock is used. */
   readonly scheduler?: SchedulerLike
 }

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../stages/errors.js'
-import type { Scorer, ScoringPlan } from '../../stages/ports.js'
+import type { MeasuredCost, Scorer, ScoringPlan } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
 import { checkBundle } from './check.js'
 import { findingsOf, type GateReport, refusal, reportOf } from './gates.js'
@@ -7,6 +7,7 @@ import type { Manifest } from './manifest.js'
 import { createScorer, type ScorerOptions } from './scorer.js'
 import { type TrustedKey, verifySignature } from './signature.js'
 import type { BundleStore } from './store.js'
+import { measureSizes, sampleRows } from './verify-latency.js'
 
 /** A bundle that passed every gate, ready to score. Whoever loads it closes the scorer. */
 export interface LoadedModel {
@@ -19,6 +20,8 @@ export interface LoadedModel {
   readonly findings: string
   /** loaded and warm, in a worker thread of its own */
   readonly scorer: Scorer
+  /** by batch size; where they were asked for */
+  readonly costs?: readonly MeasuredCost[]
 }
 
 export type LoadStage = 'loading' | 'verifying'
@@ -33,6 +36,8 @@ export interface LoaderOptions {
   readonly verify?: (path: string, about: VerifyRequest) => Promise<GateReport | undefined>
   /** where there are any, a bundle that none of them signed is refused */
   readonly trustedKeys?: readonly TrustedKey[]
+  /** where there are deadlines: what batches of these sizes cost is measured, which also warms the model up for them */
+  readonly measure?: { readonly batchSizes: readonly number[]; readonly measureMs: number }
 }
 
 export interface VerifyRequest {
@@ -68,6 +73,7 @@ export function createModelLoader(options: LoaderOptions): ModelLoader {
       const { scorer, findings } = report
         ? { scorer: await start(bundle), findings: findingsOf(report) }
         : await checkedScorer(bundle, start)
+      const costs = options.measure && (await measureCosts(bundle, scorer, options.measure))
       return Object.freeze({
         ref: bundle.ref,
         digest: bundle.digest,
@@ -75,9 +81,23 @@ export function createModelLoader(options: LoaderOptions): ModelLoader {
         manifest: bundle.manifest,
         scorer,
         findings,
+        ...(costs && { costs }),
       })
     },
   }
+}
+
+/** On the thread that will score, and through the messages to it: what is measured is what a batch will wait for. */
+async function measureCosts(
+  bundle: Bundle,
+  scorer: Scorer,
+  { batchSizes, measureMs }: NonNullable<LoaderOptions['measure']>,
+): Promise<MeasuredCost[]> {
+  const rowsOf = (count: number) => sampleRows(bundle, count)
+  const model = { scorer, spentMs: new Map<string, number>() }
+  await measureSizes(model, rowsOf, batchSizes, 0)
+  const measured = await measureSizes(model, rowsOf, batchSizes, measureMs)
+  return measured.map(({ rows, totalMs }) => ({ rows, ms: totalMs }))
 }
 
 function passed(digest: string, report: GateReport): void {

@@ -115,12 +115,13 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
     prepared: Promise.resolve().then(load),
     activate(number) {
       // Both models of a canary share the leases: neither goes before the other.
-      const scoring = ({ ref, digest, plan, scorer }: PooledModel): Generation => ({
+      const scoring = ({ ref, digest, plan, scorer, costs }: PooledModel): Generation => ({
         number,
         model: ref,
         digest,
         plan,
         scorer,
+        ...(costs && { costs }),
         retain: () => void leases++,
         release: () => {
           leases--

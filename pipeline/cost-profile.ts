@@ -1,0 +1,98 @@
+/** What a model costs by batch size, learnt while it scores. */
+import type { MeasuredCost } from '../stages/ports.js'
+import { createRecentTimes, type RecentTimes } from './recent-times.js'
+
+export interface CostRow {
+  /** mean over the batches of about this size */
+  readonly rows: number
+  readonly batches: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+export interface CostProfile {
+  record(rows: number, ms: number): void
+  /** For any size: between sizes that were measured in proportion, beyond the largest as steeply as before. 0 before the first sample. */
+  likelyMs(rows: number): number
+  mostMs(rows: number): number
+  /** by size, ascending; neither column falls */
+  readonly table: readonly CostRow[]
+}
+
+interface Bucket {
+  readonly times: RecentTimes
+  rows: number
+  batches: number
+}
+
+/** The table is made anew after so many samples, at first after each. */
+const refreshEvery = 16
+
+/** Sizes are told apart by powers of two. `seed`: what was measured before it scored. */
+export function createCostProfile(seed: readonly MeasuredCost[] = []): CostProfile {
+  const buckets: Bucket[] = []
+  let table: readonly CostRow[] = []
+  let samples = 0
+  let made = 0
+
+  function record(rows: number, ms: number): void {
+    const index = Math.ceil(Math.log2(Math.max(rows, 1)))
+    let bucket = buckets[index]
+    if (!bucket) {
+      bucket = { times: createRecentTimes(), rows: 0, batches: 0 }
+      buckets[index] = bucket
+    }
+    bucket.times.add(ms)
+    bucket.rows += rows
+    bucket.batches++
+    samples++
+  }
+
+  function fresh(): readonly CostRow[] {
+    if (samples - made < (made < refreshEvery ? 1 : refreshEvery)) return table
+    made = samples
+    table = tableOf(buckets)
+    return table
+  }
+
+  for (const { rows, ms } of seed) for (const one of ms) record(rows, one)
+  return {
+    record,
+    likelyMs: (rows) => between(fresh(), rows, 'p50Ms'),
+    mostMs: (rows) => between(fresh(), rows, 'p99Ms'),
+    get table() {
+      return fresh()
+    },
+  }
+}
+
+function tableOf(buckets: readonly (Bucket | undefined)[]): CostRow[] {
+  const table: CostRow[] = []
+  for (const bucket of buckets) {
+    if (!bucket) continue
+    const before = table.at(-1)
+    const { times, batches } = bucket
+    table.push({
+      rows: bucket.rows / batches,
+      batches,
+      p50Ms: Math.max(times.quantile(0.5), before?.p50Ms ?? 0),
+      p99Ms: Math.max(times.quantile(0.99), before?.p99Ms ?? 0),
+    })
+  }
+  return table
+}
+
+/** A line through the two neighbours; one point is taken for a fixed cost below it and a cost per row above. */
+export function between(table: readonly CostRow[], rows: number, column: 'p50Ms' | 'p99Ms'): number {
+  const first = table[0]
+  if (!first) return 0
+  if (rows <= first.rows) return first[column]
+  const after = table.findIndex((row) => row.rows >= rows)
+  if (after > 0) return onLine(table[after - 1]!, table[after]!, rows, column)
+  const last = table.at(-1)!
+  return table.length === 1 ? (first[column] * rows) / first.rows : onLine(table.at(-2)!, last, rows, column)
+}
+
+function onLine(low: CostRow, high: CostRow, rows: number, column: 'p50Ms' | 'p99Ms'): number {
+  return low[column] + ((high[column] - low[column]) * (rows - low.rows)) / (high.rows - low.rows)
+}

@@ -1,0 +1,87 @@
+/** What the pipe costs, as its deadlines need to know it: each generation's model by batch size, and what follows. */
+import type { BatchCosts } from '../stages/batch-size.js'
+import type { Decoded, Generation, MicroBatch } from '../stages/ports.js'
+import type { Config } from './config.js'
+import { type CostProfile, type CostRow, createCostProfile } from './cost-profile.js'
+import { observing, type PipeObserver } from './pipe-observer.js'
+import { createRecentTimes } from './recent-times.js'
+
+export interface GenerationCosts {
+  readonly generation: number
+  /** name@version */
+  readonly model: string
+  readonly table: readonly CostRow[]
+}
+
+export interface DeadlineCosts {
+  of(generation: Generation): BatchCosts
+  /** A batch has left the model. */
+  done(batch: MicroBatch): void
+  /** Sees when batches come to the model, and when what was made of them is acknowledged. */
+  readonly observer: PipeObserver
+  /** the newest generations, the newest last */
+  readonly all: readonly GenerationCosts[]
+}
+
+/** Of generations that came before these nothing is asked any more. */
+const kept = 4
+
+/** What is measured when a model is loaded. */
+export const costSizes = ({ batch }: Pick<Config, 'batch'>): number[] => [
+  ...[1, 8, 64, 512].filter((size) => size < batch.maxRecords),
+  batch.maxRecords,
+]
+
+/** One per worker: what was learnt outlives an assignment. `now` in milliseconds, of any beginning. */
+export function createDeadlineCosts(now: () => number = () => performance.now()): DeadlineCosts {
+  const byGeneration = new Map<number, { model: string; profile: CostProfile; costs: BatchCosts }>()
+  const after = createRecentTimes(now)
+  const handedOut = new WeakMap<MicroBatch, number>()
+  const scoredAt = new WeakMap<readonly Decoded[], number>()
+  let lastDone = 0
+  let afterMs = 0
+  let acknowledged = 0
+
+  function entryOf(generation: Generation) {
+    const { number, model, costs: seed } = generation
+    let entry = byGeneration.get(number)
+    if (!entry) {
+      const profile = createCostProfile(seed)
+      const { likelyMs, mostMs } = profile
+      const costs: BatchCosts = {
+        likelyMs,
+        mostMs,
+        get afterMs() {
+          return afterMs
+        },
+      }
+      entry = { model, profile, costs }
+      byGeneration.set(number, entry)
+      if (byGeneration.size > kept) byGeneration.delete(byGeneration.keys().next().value as number)
+    }
+    return entry
+  }
+
+  return {
+    of: (generation) => entryOf(generation).costs,
+    done(batch) {
+      const at = now()
+      const began = Math.max(handedOut.get(batch) ?? at, lastDone)
+      lastDone = at
+      entryOf(batch.generation).profile.record(batch.rows, at - began)
+    },
+    observer: observing({
+      batched: (batch) => void handedOut.set(batch, now()),
+      scored: ({ parts }) => void scoredAt.set(parts, now()),
+      published({ batch: { parts } }) {
+        const since = scoredAt.get(parts)
+        if (since === undefined) return
+        after.add(now() - since)
+        if (acknowledged++ % 16 === 0) afterMs = after.quantile(0.99)
+      },
+    }),
+    get all() {
+      return [...byGeneration].map(([generation, { model, profile }]) => ({ generation, model, table: profile.table }))
+    },
+  }
+}

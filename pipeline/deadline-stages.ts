@@ -1,0 +1,49 @@
+/** What a pipe has besides, or instead, where results have a deadline. */
+import { asyncScheduler, type MonoTypeOperatorFunction, type OperatorFunction } from 'rxjs'
+import { admit } from '../stages/admit.js'
+import { deadlineBatch } from '../stages/deadline-batch.js'
+import type { Leases } from '../stages/leases.js'
+import type { BatchLimits } from '../stages/micro-batch.js'
+import type { DeadlineRule, Decoded, MicroBatch, RecordDecoder, Scored } from '../stages/ports.js'
+import { createTurns } from '../stages/turns.js'
+import { withhold } from '../stages/withhold.js'
+import type { DeadlineCosts } from './deadline-costs.js'
+
+export interface Deadlines {
+  /** of now: it may change under a running pipe, but for its class */
+  readonly rule: () => DeadlineRule
+  readonly costs: DeadlineCosts
+}
+
+export interface DeadlineStages {
+  /** in front of the decoder of the pipe */
+  readonly decoder: RecordDecoder
+  /** in place of `microBatch` */
+  readonly gather: OperatorFunction<Decoded, MicroBatch>
+  /** for `infer` */
+  readonly onDone: (batch: MicroBatch) => void
+  /** behind `infer` */
+  readonly judge: MonoTypeOperatorFunction<Scored>
+}
+
+export interface Surroundings {
+  readonly decoder: RecordDecoder
+  readonly limits: () => BatchLimits
+  readonly concurrency: number
+  readonly leases: Leases
+}
+
+export function deadlineStages({ rule, costs }: Deadlines, around: Surroundings): DeadlineStages {
+  const { decoder, limits, concurrency, leases } = around
+  const firm = rule().class === 'firm'
+  const turns = createTurns(concurrency)
+  return {
+    decoder: firm ? admit({ decoder, deadlineMs: () => rule().ms, now: asyncScheduler.now }) : decoder,
+    gather: deadlineBatch({ limits, deadline: rule, costs: costs.of, turns, leases }),
+    onDone(batch) {
+      costs.done(batch)
+      turns.give()
+    },
+    judge: withhold({ deadline: rule }),
+  }
+}

@@ -1,0 +1,143 @@
+import { asyncScheduler, type OperatorFunction, type SchedulerLike, type Subscription } from 'rxjs'
+import { type BatchCosts, batchSize, earliestReady } from './batch-size.js'
+import { byDeadline } from './by-deadline.js'
+import type { Leases } from './leases.js'
+import { giveUp, joinLine, type Line, type Waiting } from './line.js'
+import type { BatchLimits } from './micro-batch.js'
+import type { DeadlineRule, Decoded, Generation, MicroBatch } from './ports.js'
+import { stage } from './stage.js'
+import { takeBatch } from './take-batch.js'
+import type { Turns } from './turns.js'
+
+export interface DeadlineBatchOptions {
+  /** Asked for every batch. */
+  readonly limits: () => BatchLimits
+  /** Asked for every batch and for every part that comes. */
+  readonly deadline: () => DeadlineRule
+  readonly costs: (generation: Generation) => BatchCosts
+  /** Takes one for each batch with rows; whoever scores it gives it back. */
+  readonly turns: Turns
+  /** Takes one lease more for each split. */
+  readonly leases: Leases
+  readonly scheduler?: SchedulerLike
+}
+
+/**
+ * Gathers what is scored together where results have a deadline. Unlike `microBatch` it holds records back until the model has a turn for them,
+ * and then hands out the most urgent: earliest deadline first across partitions, in order within one. A batch closes at the first of:
+ * `maxRecords`, `maxBytes`, `maxDelayMs` since its oldest record came, the last moment at which it is ready, as it would be, for the most urgent
+ * record in it (see `batchSize`). Records that would miss a firm deadline ride along as `Missed`, without their rows. What waits is bounded by
+ * the credits given out at the source.
+ *
+ * @example
+ * decoded.pipe(deadlineBatch({ limits, deadline, costs, turns, leases }), infer({ concurrency, onDone: turns.give }))
+ */
+export function deadlineBatch(options: DeadlineBatchOptions): OperatorFunction<Decoded, MicroBatch> {
+  const { limits, deadline, costs, turns, leases, scheduler = asyncScheduler } = options
+  return stage((downstream) => {
+    const lines: Line[] = []
+    const waiting = { records: 0, bytes: 0 }
+    /** of the batches that are with the model, what each will likely take */
+    const withModel: number[] = []
+    let busyUntil = 0
+    let timer: Subscription | undefined
+    let ended = false
+
+    function lineOf({ topic, partition }: Decoded): Line {
+      let line = lines.find((one) => one.partition === partition && one.topic === topic)
+      if (!line) {
+        line = { topic, partition, parts: [] }
+        lines.push(line)
+      }
+      return line
+    }
+
+    /** The batch that is to go now; undefined when it is better to wait, with the timer set where time alone brings it on. */
+    function nextBatch(): MicroBatch | undefined {
+      const now = scheduler.now()
+      const oldest = oldestOf(lines)
+      if (!oldest || !turns.free) return undefined
+      const { maxDelayMs, ...limit } = limits()
+      const firm = deadline().class === 'firm'
+      const cost = costs(oldest.decoded.generation)
+      const startsAt = Math.max(now, busyUntil)
+      const bound = firm ? earliestReady({ startsAt, costs: cost }) : Number.NEGATIVE_INFINITY
+      if (firm) for (const line of lines) giveUp(line, bound)
+      const maxRecords = recordsWithin(limit)
+      const merged = byDeadline(lines, Math.min(waiting.records, maxRecords), bound)
+      const size =
+        merged.count === 0
+          ? { rows: 0, readyAt: bound, slackMs: Number.POSITIVE_INFINITY }
+          : batchSize(merged, { maxRecords, startsAt, firm, costs: cost })
+      const full = size.rows === maxRecords
+      const urgent = size.rows < merged.count || size.slackMs <= 0
+      const waitMs = Math.min(oldest.since + maxDelayMs - now, size.slackMs)
+      if (!ended && !full && !urgent && waitMs > 0) {
+        timer = scheduler.schedule(advance, waitMs)
+        return undefined
+      }
+      const parts = takeBatch(lines, merged, { size, firm, bound, leases })
+      const rows = count(parts)
+      if (rows > 0) {
+        turns.take()
+        withModel.push(cost.likelyMs(rows))
+        busyUntil = startsAt + cost.likelyMs(rows)
+      }
+      const closedBy = ended ? 'end' : full ? 'records' : urgent ? 'deadline' : 'delay'
+      return { generation: parts[0]!.generation, parts, rows, closedBy }
+    }
+
+    /** Takes the parts off what waits, and returns how many rows they have. */
+    function count(parts: readonly Decoded[]): number {
+      let rows = 0
+      for (const part of parts) {
+        waiting.records -= part.records.length
+        waiting.bytes -= part.bytes
+        rows += part.rows.count
+      }
+      return rows
+    }
+
+    function recordsWithin({ maxRecords, maxBytes }: Omit<BatchLimits, 'maxDelayMs'>): number {
+      const withinBytes = Math.floor((maxBytes * waiting.records) / Math.max(waiting.bytes, 1))
+      return Math.max(1, Math.min(maxRecords, withinBytes))
+    }
+
+    function advance(): void {
+      timer?.unsubscribe()
+      timer = undefined
+      for (let batch = nextBatch(); batch; batch = downstream.closed ? undefined : nextBatch()) downstream.next(batch)
+      if (ended && !oldestOf(lines)) downstream.complete()
+    }
+
+    turns.listen(() => {
+      withModel.shift()
+      busyUntil = withModel.reduce((until, ms) => until + ms, scheduler.now())
+      if (!downstream.closed) advance()
+    })
+
+    return {
+      next(decoded) {
+        waiting.records += decoded.records.length
+        waiting.bytes += decoded.bytes
+        joinLine(lineOf(decoded), decoded, deadline().ms, scheduler.now())
+        advance()
+      },
+      complete() {
+        ended = true
+        advance()
+      },
+      teardown() {
+        timer?.unsubscribe()
+        lines.length = 0
+      },
+    }
+  })
+}
+
+/** The part that has waited longest. */
+function oldestOf(lines: readonly Line[]): Waiting | undefined {
+  let oldest: Waiting | undefined
+  for (const { parts } of lines) if (parts[0] && !(oldest && oldest.since <= parts[0].since)) oldest = parts[0]
+  return oldest
+}

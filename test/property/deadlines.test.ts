@@ -1,0 +1,123 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { byDeadline } from '../../stages/by-deadline.js'
+import { joinLine, type Line } from '../../stages/line.js'
+import { decoded, fetched, generation, record, topic } from '../fixtures/stage-values.js'
+import { type Arrival, type Fate, type SimulationOptions, simulate } from '../../pipeline/simulate.js'
+
+const arrival: fc.Arbitrary<Arrival> = fc.record(
+  { at: fc.nat(200), partition: fc.nat(3), deadlineMs: fc.nat(60) },
+  { requiredKeys: ['at', 'partition'] },
+)
+/** A cost for a batch and one for each row; now and then, where `noise` is not 0, a batch takes longer than anybody thought. */
+const costs = fc.record({ fixed: fc.nat(5), row: fc.double({ min: 0, max: 2, noNaN: true }), afterMs: fc.nat(3) })
+const options = fc.record({
+  costs,
+  noise: fc.constantFrom(0, 20),
+  ms: fc.integer({ min: 1, max: 80 }),
+  maxRecords: fc.integer({ min: 1, max: 32 }),
+  maxDelayMs: fc.nat(10),
+  concurrency: fc.integer({ min: 1, max: 3 }),
+})
+type Drawn = typeof options extends fc.Arbitrary<infer T> ? T : never
+
+const settings = (drawn: Drawn, kind: 'soft' | 'firm'): SimulationOptions => {
+  const { costs, noise, ms, maxRecords, maxDelayMs, concurrency } = drawn
+  const cost = (rows: number) => costs.fixed + costs.row * rows
+  let batch = 0
+  return {
+    rule: { class: kind, ms },
+    limits: { maxRecords, maxDelayMs, maxBytes: 1 << 20 },
+    concurrency,
+    costs: { likelyMs: cost, mostMs: cost, afterMs: costs.afterMs },
+    takesMs: (rows) => cost(rows) + (batch++ % 5 === 4 ? noise : 0),
+  }
+}
+
+const holds = (
+  kind: 'soft' | 'firm',
+  check: (fates: readonly Fate[], drawn: Drawn, trace: readonly Arrival[]) => void,
+) =>
+  fc.assert(
+    fc.property(fc.array(arrival, { maxLength: 80 }), options, (trace, drawn) =>
+      check(simulate(trace, settings(drawn, kind)).fates, drawn, trace),
+    ),
+    { numRuns: 300 },
+  )
+
+describe.each(['soft', 'firm'] as const)('under a %s deadline, for all arrivals, costs and limits,', (kind) => {
+  it('nothing is lost, and every partition keeps its order', () => {
+    holds(kind, (fates, _, trace) => {
+      expect(fates).toHaveLength(trace.length)
+      for (const partition of [0, 1, 2, 3]) {
+        const offsets = fates.filter((one) => one.partition === partition).map(({ offset }) => offset)
+        expect(offsets).toEqual(offsets.map((_, index) => index))
+      }
+    })
+  })
+
+  it('no batch is larger than allowed', () => {
+    holds(kind, (fates, { maxRecords }) => {
+      for (const { rows } of fates) expect(rows).toBeLessThanOrEqual(maxRecords)
+    })
+  })
+})
+
+describe('under a firm deadline', () => {
+  it('nothing that comes out as a prediction was scored after it', () => {
+    holds('firm', (fates) => {
+      for (const { result, readyAt, deadline } of fates)
+        if (result === 'in-time') expect(readyAt).toBeLessThanOrEqual(deadline)
+    })
+  })
+
+  it('no time of the model is spent on what comes out too late, as long as batches take what they were thought to', () => {
+    holds('firm', (fates, { noise }) => {
+      if (noise === 0) for (const { result } of fates) expect(result).not.toBe('withheld')
+    })
+  })
+
+  it('what could be ready alone in an idle pipe is not dropped', () => {
+    holds('firm', (fates, { costs }) => {
+      const [only] = fates
+      if (fates.length !== 1 || !only) return
+      const needed = costs.fixed + costs.row + costs.afterMs
+      if (only.deadline - only.at >= needed) expect(only.result).toBe('in-time')
+    })
+  })
+})
+
+describe('under a soft deadline', () => {
+  it('everything is scored, and is late when it says so', () => {
+    holds('soft', (fates) => {
+      for (const { result, readyAt, deadline } of fates) expect(result).toBe(readyAt > deadline ? 'late' : 'in-time')
+    })
+  })
+})
+
+describe('the order in which several partitions are taken, for all deadlines,', () => {
+  it('is that of always taking the front that is, or hides, the earliest deadline', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(fc.nat(500), { maxLength: 20 }), { maxLength: 5 }), (partitions) => {
+        const lines = partitions.map((deadlines, partition): Line => {
+          const line: Line = { topic, partition, parts: [] }
+          // Two parts of each, so that urgency crosses from one to the other.
+          const records = deadlines.map((timestamp, offset) => record(offset, { timestamp }))
+          const middle = Math.floor(records.length / 2)
+          for (const [start, some] of [[0, records.slice(0, middle)], [middle, records.slice(middle)]] as const)
+            joinLine(line, decoded(fetched(partition, start, some), generation(1)), 0, 1_000)
+          return line
+        })
+        const left = partitions.map((deadlines) => [...deadlines])
+        const expected: number[] = []
+        const urgency = (line: readonly number[]) => Math.min(...line)
+        while (left.some((line) => line.length > 0)) {
+          const first = left.reduce((best, line) => (urgency(line) < urgency(best) ? line : best))
+          expected.push(first.shift()!)
+        }
+        const { count, deadlines } = byDeadline(lines, 200, Number.NEGATIVE_INFINITY)
+        expect([...deadlines.subarray(0, count)]).toEqual(expected)
+      }),
+    )
+  })
+})

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { type BatchCosts, batchSize } from '../../stages/batch-size.js'
+
+/** Ten milliseconds a batch and one a row: large batches pay. */
+const costs: BatchCosts = { likelyMs: (rows) => 10 + rows, mostMs: (rows) => 10 + rows, afterMs: 5 }
+const size = (deadlines: readonly number[], { firm = true, maxRecords = 100 } = {}) =>
+  batchSize(
+    { count: deadlines.length, urgency: Float64Array.from(deadlines) },
+    { maxRecords, startsAt: 1_000, firm, costs },
+  )
+const times = (count: number, deadline: number) => new Array<number>(count).fill(deadline)
+
+test('everything goes together where everything is ready in time; the slack is that of the most urgent', () => {
+  expect(size([1_020, ...times(4, 2_000)])).toEqual({ rows: 5, readyAt: 1_020, slackMs: 0 })
+  expect(size(times(5, 1_100))).toEqual({ rows: 5, readyAt: 1_020, slackMs: 80 })
+})
+
+test('a batch is kept small for an urgent record where the rest loses nothing by it', () => {
+  expect(size([1_020, ...times(50, 2_000)])).toMatchObject({ rows: 5, readyAt: 1_020, slackMs: 0 })
+})
+
+test('where not everything can be in time, one record is left out rather than many', () => {
+  expect(size([1_016, ...times(60, 1_080)])).toMatchObject({ rows: 60, readyAt: 1_075 })
+})
+
+test('with a soft deadline nothing is left out', () => {
+  expect(size([900, ...times(60, 1_080)], { firm: false })).toMatchObject({ rows: 61 })
+})
+
+test('no more than the limit go together', () => {
+  expect(size(times(500, 9_000)).rows).toBe(100)
+})
+
+test('as long as nothing is known of the cost, everything goes together', () => {
+  const unknown = { likelyMs: () => 0, mostMs: () => 0, afterMs: 0 }
+  const waiting = { count: 3, urgency: Float64Array.of(1_000, 1_001, 1_002) }
+  expect(batchSize(waiting, { maxRecords: 10, startsAt: 1_000, firm: true, costs: unknown }).rows).toBe(3)
+})
