@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { type Arrival, type Fate, type SimulationOptions, simulate } from '../../pipeline/simulate.js'
 import { byDeadline } from '../../stages/by-deadline.js'
 import { joinLine, type Line } from '../../stages/line.js'
 import { decoded, fetched, generation, record, topic } from '../fixtures/stage-values.js'
-import { type Arrival, type Fate, type SimulationOptions, simulate } from '../../pipeline/simulate.js'
 
 const arrival: fc.Arbitrary<Arrival> = fc.record(
   { at: fc.nat(200), partition: fc.nat(3), deadlineMs: fc.nat(60) },
@@ -104,7 +104,10 @@ describe('the order in which several partitions are taken, for all deadlines,', 
           // Two parts of each, so that urgency crosses from one to the other.
           const records = deadlines.map((timestamp, offset) => record(offset, { timestamp }))
           const middle = Math.floor(records.length / 2)
-          for (const [start, some] of [[0, records.slice(0, middle)], [middle, records.slice(middle)]] as const)
+          for (const [start, some] of [
+            [0, records.slice(0, middle)],
+            [middle, records.slice(middle)],
+          ] as const)
             joinLine(line, decoded(fetched(partition, start, some), generation(1)), 0, 1_000)
           return line
         })
