@@ -1,4 +1,4 @@
-/** Known content at a steady rate: the held-out scans, looped, keyed by scan. What the broker has acknowledged is what has to be scored. */
+/** Known content at a steady rate, looped. What the broker has acknowledged is what has to be scored. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { frame } from '../../pipeline/avro/framing.js'
@@ -15,6 +15,21 @@ export interface Generator {
   end(): Promise<void>
 }
 
+export interface Content {
+  readonly schema: unknown
+  readonly records: readonly { readonly key: string; readonly record: unknown }[]
+}
+
+/** The held-out scans, keyed by scan. */
+const scans = (): Content => ({
+  schema: JSON.parse(readFileSync('models/data/digits.avsc', 'utf8')),
+  records: readFileSync('models/data/digits.jsonl', 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .map((record) => ({ key: record.id, record })),
+})
+
 const everyMs = 10
 /** sent and not acknowledged: while the broker is away it waits */
 const mostOut = 20_000
@@ -22,29 +37,28 @@ const mostOut = 20_000
 export async function startGenerator(
   world: Pick<World, 'registry' | 'topics' | 'kafka' | 'partitions'>,
   recordsPerSecond: number,
+  { schema, records }: Content = scans(),
 ): Promise<Generator> {
-  const schema = JSON.parse(readFileSync('models/data/digits.avsc', 'utf8'))
-  const scans = readFileSync('models/data/digits.jsonl', 'utf8').trim().split('\n')
   const encoder = createRecordEncoder(schema)
   const registry = createRegistry({ url: world.registry })
   const schemaId = await registry.register(`${world.topics.input}-value`, schema)
   registry.close()
-  const values = scans.map((line) => {
-    const scan = JSON.parse(line)
-    return { key: Buffer.from(scan.id), value: frame(schemaId, encoder.encode(scan)) }
-  })
+  const values = records.map(({ key, record }) => ({
+    key: Buffer.from(key),
+    value: frame(schemaId, encoder.encode(record)),
+  }))
   const publisher = createPublisher({ kafka: world.kafka, topics: { predictions: world.topics.input } })
   const ending = new AbortController()
   const out = new Set<Promise<void>>()
   let [sent, acknowledged] = [0, 0]
 
   const send = (count: number) => {
-    const partitions = Array.from({ length: world.partitions }, (): OutgoingRecord[] => [])
+    const byPartition = Array.from({ length: world.partitions }, (): OutgoingRecord[] => [])
     for (let i = 0; i < count; i++, sent++) {
       const { key, value } = values[sent % values.length]!
-      partitions[sent % world.partitions]!.push({ key, value, headers: undefined, timestamp: Date.now() })
+      byPartition[sent % world.partitions]!.push({ key, value, headers: undefined, timestamp: Date.now() })
     }
-    const outgoing = partitions.map((records, partition) => ({ kind: 'predictions' as const, partition, records }))
+    const outgoing = byPartition.map((all, partition) => ({ kind: 'predictions' as const, partition, records: all }))
     const published = publisher.publish(outgoing).then(() => {
       acknowledged += count
       out.delete(published)
