@@ -156,6 +156,14 @@ test('every TypeScript that the documents show compiles against it', () => {
   run(tsc, [...files, '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--strict', '--types', 'node'])
 })
 
+test('the reference of what is exported is made without a warning, so that no type of it is out of reach', () => {
+  execFileSync(
+    process.execPath,
+    ['node_modules/typedoc/bin/typedoc', '--options', 'pipeline/readme/typedoc.json', '--emit', 'none'],
+    { stdio: 'pipe' },
+  )
+})
+
 test('its command line runs where it is installed', () => {
   expect(run(join(installed, 'dist/pipeline/cli/main.js'), ['topics', '--help'])).toContain('millrace topics')
 })
