@@ -30,7 +30,7 @@ export {
 export type { Fence, Late, ModelEvent, ModelEventType, Prediction, Shadow } from './messages.js'
 export { openPorts, type PipePorts } from './open-ports.js'
 export type { Part, PartState } from './part-states.js'
-export type { PipeObserver } from './pipe-observer.js'
+export type { PipeObserver, TransactionResult } from './pipe-observer.js'
 export type { PipeStats, StageTime } from './pipe-stats.js'
 export { createPipeline, type Pipeline, type PipelineOptions } from './pipeline.js'
 export type { ShadowStats } from './shadow-report.js'
