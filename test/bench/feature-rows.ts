@@ -48,9 +48,10 @@ export interface FillOptions {
   readonly values: readonly Buffer[]
 }
 
-/** records per partition and request at most, of about a megabyte */
+/** records per partition and request at most, of about a megabyte; over all partitions well below socket.request.max.bytes */
 const requestRecords = 4_096
 const requestBytes = 700_000
+const allBytes = 32_000_000
 
 /** Makes the topic and fills it, the partitions in turn. */
 export const fillTopic = async (kafka: Kafka, { topic, partitions, records, values }: FillOptions): Promise<void> => {
@@ -58,7 +59,7 @@ export const fillTopic = async (kafka: Kafka, { topic, partitions, records, valu
   const topics = { predictions: topic }
   const publisher = createPublisher({ kafka, topics, idempotent: true })
   const size = values[0]?.length ?? 1
-  const each = Math.max(1, Math.min(requestRecords, Math.floor(requestBytes / size)))
+  const each = Math.max(1, Math.min(requestRecords, Math.floor(Math.min(requestBytes, allBytes / partitions) / size)))
   const recordAt = (index: number): OutgoingRecord => ({
     key: Buffer.from(`k${index}`),
     value: values[index % values.length]!,
