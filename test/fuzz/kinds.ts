@@ -31,7 +31,7 @@ import { createControlFold } from '../../pipeline/swap/control-fold.js'
 import type { Random } from '../chaos/random.js'
 import { digitBytes, digitSchema, digits } from '../fixtures/digits.js'
 import { storeFragileModel } from '../fixtures/fragile-model.js'
-import { mutateBytes, mutateTree } from './mutation.js'
+import { flipBits, mutateBytes, mutateTree } from './mutation.js'
 import type { Outcome } from './tally.js'
 
 export interface Kind {
@@ -59,6 +59,9 @@ const treeOf = (bytes: Buffer): unknown => JSON.parse(bytes.toString())
 /** A JSON document: mostly changed as a tree, now and then as text. */
 const changedJson = (bytes: Buffer, random: Random): Buffer =>
   random.next() < 0.8 ? bytesOf(mutateTree(treeOf(bytes), random)) : mutateBytes(bytes, random)
+
+const changedBytes = (bytes: Buffer, random: Random): Buffer =>
+  random.next() < 0.7 ? flipBits(bytes, random) : mutateBytes(bytes, random)
 
 export interface Kinds {
   readonly all: readonly Kind[]
@@ -107,7 +110,7 @@ export async function createKinds(): Promise<Kinds> {
       files.set(
         name,
         name.endsWith('.onnx') || name.endsWith('.jsonl')
-          ? mutateBytes(file(bundle, name), random)
+          ? changedBytes(file(bundle, name), random)
           : changedJson(file(bundle, name), random),
       )
     return sealFiles('changed', files)
@@ -210,7 +213,7 @@ export async function createKinds(): Promise<Kinds> {
       name: 'ONNX file',
       weight: 100,
       try: (random) => {
-        const { model } = rewire(decodeModel('model.onnx', mutateBytes(file(fragile, 'model.onnx'), random)))
+        const { model } = rewire(decodeModel('model.onnx', changedBytes(file(fragile, 'model.onnx'), random)))
         describeModel(model)
         return 'accepted'
       },
@@ -219,7 +222,7 @@ export async function createKinds(): Promise<Kinds> {
       name: 'verification',
       weight: 1,
       try: async (random) => {
-        const changed = sealed(fragile, [random.pick(['model.onnx', 'bundle.json', 'golden.jsonl'])], random)
+        const changed = sealed(fragile, [random.pick(['model.onnx', 'model.onnx', 'bundle.json'])], random)
         await writeArchive(changedPath, changed.files)
         const { ok, gates } = await verifyBundle(changedPath, { timeoutMs: 20_000 })
         return ok ? 'accepted' : (gates.find((gate) => !gate.ok)?.code ?? 'internal')

@@ -56,6 +56,16 @@ const changeBytes = (bytes: Buffer, random: Random): Buffer => {
   }
 }
 
+/** One to eight bits: what holds bytes of a length, as a model does, stays whole in its shape. */
+export const flipBits = (bytes: Buffer, random: Random): Buffer => {
+  const changed = Buffer.from(bytes)
+  for (let left = random.between(1, 8); left > 0 && changed.length > 0; left--) {
+    const at = random.between(0, changed.length - 1)
+    changed[at] = changed[at]! ^ (1 << random.between(0, 7))
+  }
+  return changed
+}
+
 type Tree = unknown
 
 const deep = (depth: number): Tree => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`)

@@ -13,7 +13,7 @@ import type { Encoded, Generation, Outgoing, RecordDecoder } from '../../stages/
 import { createRandom, type Random } from '../chaos/random.js'
 import { fragileBytes, fragileSchema, sound } from '../fixtures/fragile-model.js'
 import { mutateBytes, randomBytes, seedOf } from './mutation.js'
-import { complain, count, type Tally, watch } from './tally.js'
+import { complain, count, mostMs, type Tally } from './tally.js'
 
 /** The writers' schemas by id: that of the model's records, one that it cannot read, and one that reads nothing of it. */
 export const writers = (soundId: number, foreignId: number) => ({
@@ -60,15 +60,12 @@ export async function fuzzPipe(
       const round = Array.from({ length: Math.min(perRound, records - done) }, (_, index) =>
         value(createRandom(seedOf(seed, 'record', done + index))),
       )
-      await watch(tally, `records from ${done}`, async () => {
-        const outgoing = await throughPipe(
-          round,
-          generation,
-          timed(createRecordDecoder({ registry, echo: ['note'] }), tally),
-        )
-        judge(tally, round, outgoing, done)
-        return undefined
-      })
+      const decoder = timed(createRecordDecoder({ registry, echo: ['note'] }), tally)
+      try {
+        judge(tally, round, await throughPipe(round, generation, decoder), done)
+      } catch (error) {
+        complain(tally, `records from ${done}: ${(error as Error).stack}`)
+      }
       onRound()
     }
   } finally {
@@ -76,13 +73,15 @@ export async function fuzzPipe(
   }
 }
 
-/** A run of records is one input here: its time is that of the slowest. */
+/** The time of a run of records, which is for all of them what one may take. */
 const timed = (decoder: RecordDecoder, tally: Tally): RecordDecoder => ({
   decode(records, plan) {
-    const began = performance.now()
+    const [began, cpu] = [performance.now(), process.cpuUsage()]
     const rows = decoder.decode(records, plan)
     const ms = performance.now() - began
     tally.slowestMs = Math.max(tally.slowestMs, ms)
+    if (ms > mostMs && process.cpuUsage(cpu).user / 1000 > mostMs)
+      complain(tally, `${records.length} records took ${Math.round(ms)} ms to decode`)
     return rows
   },
 })

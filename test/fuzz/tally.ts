@@ -26,7 +26,7 @@ export const createTally = (kind: string): Tally => ({
 })
 
 /** One input may take so long; waiting for the processor, among others on the machine, is not the input's. */
-const mostMs = 1_000
+export const mostMs = 1_000
 const keptWrongs = 20
 
 export const complain = (tally: Tally, what: string): void => {
