@@ -8,6 +8,7 @@ import { deadLetter } from './config-dead-letter.js'
 import { deadline, deadlineRules } from './config-deadline.js'
 import { http, httpRules } from './config-http.js'
 import { bundles, control, guardrails, verification } from './config-models.js'
+import { traces } from './config-traces.js'
 
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,120}$/, 'letters, digits, dot, dash and underscore only')
 const reference = z.string().regex(/^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$/, 'must be name@version')
@@ -121,6 +122,7 @@ const schema = z
       .describe('a larger prediction goes to the dead letters; below max.message.bytes of the topic'),
     drainTimeoutMs: count.default(10_000).describe('how long a revoked or stopping pipe may finish what is in flight'),
     http,
+    traces,
     logLevel: z
       .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
       .default('info')

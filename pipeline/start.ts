@@ -12,6 +12,8 @@ import { observers, type PipeObserver } from './pipe-observer.js'
 import { createPipeStats, type PipeStats } from './pipe-stats.js'
 import type { ShadowStats } from './shadow-report.js'
 import type { SwapStatus } from './swap/swap.js'
+
+import { openTraces } from './traces.js'
 import { openClients } from './worker-clients.js'
 import { openEvents } from './worker-events.js'
 import { openGuardrails } from './worker-guardrails.js'
@@ -118,7 +120,11 @@ export function startWorker(options: WorkerOptions): Worker {
     modelStatus = () => swap.status
     collectUnused(scope, store, eventLog, () => swap.inUse)
     const guardrails = await openGuardrails(scope, clients, swap, eventLog)
-    const watching = [stats.observer, observer, guardrails?.observer].filter((one) => one !== undefined)
+    const traces = await openTraces({ settings: config.traces, deployment: config.deployment, worker: id })
+    if (traces) scope.onClose(traces.close)
+    const watching = [stats.observer, observer, guardrails?.observer, traces?.observer].filter(
+      (one) => one !== undefined,
+    )
     let halted: MillraceError | undefined
     const halt = (error: MillraceError) => {
       halted ??= error
