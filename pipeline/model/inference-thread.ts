@@ -1,10 +1,13 @@
 import { MillraceError } from '../../stages/errors.js'
-import type { Rows } from '../../stages/ports.js'
+import type { Outputs, Rows } from '../../stages/ports.js'
 import type { InferenceHost } from './inference-host.js'
+import { unpackLabels } from './packed-labels.js'
 import { buffersOf, detachedCopy } from './tensors.js'
 import type { FromWorker, InferenceJob } from './worker-messages.js'
 
-export type Answer = Extract<FromWorker, { kind: 'scored' | 'failed' }>
+export type Answer =
+  | { readonly kind: 'scored'; readonly id: number; readonly outputs: Outputs }
+  | Extract<FromWorker, { kind: 'failed' }>
 
 export interface ThreadOptions {
   /** what the model is called in messages: the bundle's reference */
@@ -84,6 +87,14 @@ export function startInferenceThread(
             if (keep(host)) left()
             else host.post({ kind: 'close' })
             return
+          case 'scored': {
+            const { id, outputs, labels } = message
+            return options.onAnswer({
+              kind: 'scored',
+              id,
+              outputs: labels ? { ...outputs, labels: unpackLabels(labels) } : outputs,
+            })
+          }
           default:
             options.onAnswer(message)
         }

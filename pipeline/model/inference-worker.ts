@@ -7,6 +7,7 @@ import { InferenceError, type Outputs } from '../../stages/ports.js'
 import { BatchedModel } from './batched-model.js'
 import { UnfitError } from './chain.js'
 import { tensorsOf } from './outputs.js'
+import { type PackedLabels, packLabels } from './packed-labels.js'
 import { oneLine, SessionChain } from './session-chain.js'
 import { buffersOf } from './tensors.js'
 import type { FromWorker, InferenceJob, ToWorker } from './worker-messages.js'
@@ -32,7 +33,9 @@ async function load(job: InferenceJob): Promise<void> {
 async function score({ id, columns, count }: Extract<ToWorker, { kind: 'score' }>): Promise<void> {
   try {
     const outputs = await (model as BatchedModel).score(columns, count)
-    post({ kind: 'scored', id, outputs }, outputBuffers(outputs))
+    const labels = outputs.labels && packLabels(outputs.labels)
+    const buffers = outputBuffers(outputs, labels)
+    post({ kind: 'scored', id, outputs: { ...outputs, labels: null }, labels }, buffers)
   } catch (error) {
     // Outputs that do not fit here did fit in the warm-up: it is these rows that make the difference.
     const rowsAtFault = error instanceof InferenceError || error instanceof UnfitError
@@ -40,9 +43,10 @@ async function score({ id, columns, count }: Extract<ToWorker, { kind: 'score' }
   }
 }
 
-function outputBuffers(outputs: Outputs): ArrayBuffer[] {
+function outputBuffers(outputs: Outputs, labels: PackedLabels | null): ArrayBuffer[] {
   // One tensor may be named twice, but every Float32Array here has a buffer of its own: interpretOutputs copies.
-  return buffersOf([outputs.scores, ...[...outputs.values.values()].map((value) => value.data)])
+  const buffers = buffersOf([outputs.scores, ...[...outputs.values.values()].map((value) => value.data)])
+  return labels ? [...buffers, labels.rows.buffer as ArrayBuffer] : buffers
 }
 
 async function release(): Promise<void> {

@@ -1,6 +1,7 @@
 /** What the scorer and its worker thread say to each other: one message per call each way, buffers transferred. */
 import type { Outputs, TensorData, TensorPlan } from '../../stages/ports.js'
 import type { OutputBinding } from './outputs.js'
+import type { PackedLabels } from './packed-labels.js'
 import type { GraphBytes } from './session-chain.js'
 
 /** What a thread is to hold, and how it is used. */
@@ -23,6 +24,7 @@ export type FromWorker =
   | { readonly kind: 'loaded' }
   | { readonly kind: 'unloaded' }
   | { readonly kind: 'unusable'; readonly code: 'model-load-failed' | 'model-unfit'; readonly detail: string }
-  | { readonly kind: 'scored'; readonly id: number; readonly outputs: Outputs }
+  /** `outputs` without the labels, which are apart */
+  | { readonly kind: 'scored'; readonly id: number; readonly outputs: Outputs; readonly labels: PackedLabels | null }
   /** `rowsAtFault`: the model failed on these rows, and another batch may go well */
   | { readonly kind: 'failed'; readonly id: number; readonly rowsAtFault: boolean; readonly reason: string }
