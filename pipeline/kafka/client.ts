@@ -1,3 +1,5 @@
+import net from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import kafkajs, { type Kafka, type KafkaConfig } from 'kafkajs'
 import { registerCompression } from './compression.js'
 import { installCoordinatorErrors } from './coordinator-errors.js'
@@ -47,7 +49,7 @@ export const kafkaConfig = (options: KafkaOptions): KafkaConfig => ({
   clientId: options.clientId,
   ssl: typeof options.ssl === 'object' ? tls(options.ssl) : (options.ssl ?? false),
   ...(options.sasl && { sasl: { ...options.sasl } as KafkaConfig['sasl'] }),
-  ...(options.socketFactory && { socketFactory: options.socketFactory }),
+  socketFactory: options.socketFactory ?? openSocket,
   connectionTimeout: 5_000,
   authenticationTimeout: 10_000,
   requestTimeout: 30_000,
@@ -60,6 +62,18 @@ export const kafkaConfig = (options: KafkaOptions): KafkaConfig => ({
       if (name) options.onLog?.(name, namespace ? `${namespace}: ${message}` : message, extra)
     },
 })
+
+/**
+ * As kafkajs opens them, but at once with what is written: a small request would wait for the answer to the one before it, or for the
+ * broker's delayed acknowledgement.
+ */
+const openSocket: NonNullable<KafkaConfig['socketFactory']> = ({ host, port, ssl, onConnect }) => {
+  const servername = net.isIP(host) === 0 ? { servername: host } : {}
+  const socket = ssl
+    ? connectTls({ host, port, ...servername, ...ssl }, onConnect)
+    : net.connect({ host, port }, onConnect)
+  return socket.setKeepAlive(true, 60_000).setNoDelay(true)
+}
 
 const tls = (options: TlsOptions): NonNullable<Exclude<KafkaConfig['ssl'], boolean>> => ({
   ...(options.ca !== undefined && { ca: [options.ca] }),
