@@ -5,6 +5,7 @@ import { commit } from '../stages/commit.js'
 import { createCredits } from '../stages/credits.js'
 import { decode } from '../stages/decode.js'
 import { encode } from '../stages/encode.js'
+import { createIdleness } from '../stages/idleness.js'
 import { infer } from '../stages/infer.js'
 import { createLeases } from '../stages/leases.js'
 import { microBatch } from '../stages/micro-batch.js'
@@ -65,6 +66,7 @@ export const createPipe =
       creditLimitsOf({ credits: creditLimits, delivery: 'transactor' in output ? 'exactly-once' : 'at-least-once' }),
     )
     const leases = createLeases()
+    const idleness = createIdleness()
     const choice = swap.choiceFor(assignment.partitions)
     const committer = async (offsets: readonly Covered[]) => {
       await assignment.commit(offsets)
@@ -80,9 +82,9 @@ export const createPipe =
         tap(choice.arrived),
         decode({ choice, decoder: timed?.decoder ?? decoder, leases, maxRecords: batch.maxRecords }),
         tap(observer.decoded),
-        timed?.gather ?? microBatch({ limits, leases }),
+        timed?.gather ?? microBatch({ limits, leases, idleness }),
         tap(observer.batched),
-        infer({ concurrency, ...(timed && { onDone: timed.onDone }) }),
+        infer({ concurrency, idleness, ...(timed && { onDone: timed.onDone }) }),
         tap(observer.scored),
       )
     const encoded = scored.pipe(

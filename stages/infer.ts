@@ -1,4 +1,5 @@
 import { asyncScheduler, type OperatorFunction, type SchedulerLike } from 'rxjs'
+import type { Idleness } from './idleness.js'
 import { noOutputs } from './merge-outputs.js'
 import type { MicroBatch, Scored } from './ports.js'
 import { scoreBatch } from './score-batch.js'
@@ -9,6 +10,8 @@ export interface InferOptions {
   readonly concurrency: number
   /** told of a batch once its calls are over; batches without rows have none */
   readonly onDone?: (batch: MicroBatch) => void
+  /** told of each call */
+  readonly idleness?: Idleness
   /** Only its clock is used, for `scoredAt`. */
   readonly scheduler?: SchedulerLike
 }
@@ -30,6 +33,7 @@ interface Slot {
 export function infer({
   concurrency,
   onDone,
+  idleness,
   scheduler = asyncScheduler,
 }: InferOptions): OperatorFunction<MicroBatch, Scored> {
   return stage((downstream) => {
@@ -44,6 +48,7 @@ export function infer({
 
     async function score(slot: Slot): Promise<void> {
       running++
+      idleness?.begin()
       try {
         slot.scored = await scoreBatch(slot.batch, now, stopped)
       } catch (error) {
@@ -52,6 +57,7 @@ export function infer({
       running--
       onDone?.(slot.batch)
       advance()
+      idleness?.end()
     }
 
     function advance(): void {

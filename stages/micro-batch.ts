@@ -1,4 +1,5 @@
 import { asyncScheduler, type OperatorFunction, type SchedulerLike, type Subscription } from 'rxjs'
+import type { Idleness } from './idleness.js'
 import type { Leases } from './leases.js'
 import type { CloseReason, Decoded, MicroBatch } from './ports.js'
 import { cutDecoded, sliceDecoded } from './slice-decoded.js'
@@ -18,15 +19,19 @@ export interface MicroBatchOptions {
   readonly limits: () => BatchLimits
   /** Takes one lease more for each split. */
   readonly leases: Leases
+  /** of whoever scores: with nothing to do, it gets what is there. Default: it is never known to be idle. */
+  readonly idleness?: Idleness
   readonly scheduler?: SchedulerLike
 }
 
 /**
  * Gathers what is scored together. A batch closes at the first of: `maxRecords`, `maxBytes`, `maxDelayMs` since its oldest record entered, a
- * change of generation, the end of the source. Order is kept; records of several partitions may share a batch; parts are split so that
- * batches fill up exactly. One timer, armed only while a batch is open.
+ * change of generation, the end of the source; before that, as soon as nothing is being scored and all that came at once is in: a record
+ * waits for company only while the scorer is busy anyway, so batches are small under light load and fill up under a backlog. Order is kept;
+ * records of several partitions may share a batch; parts are split so that batches fill up exactly. One timer, armed only while a batch is
+ * open.
  *
- * A rule that closes a batch earlier (a deadline, an idle scorer) is one more caller of `close`.
+ * A rule that closes a batch earlier is one more caller of `close`.
  *
  * @example
  * const limits = () => ({ maxRecords: 2048, maxBytes: 1_048_576, maxDelayMs: 5 })
@@ -35,6 +40,7 @@ export interface MicroBatchOptions {
 export function microBatch({
   limits,
   leases,
+  idleness,
   scheduler = asyncScheduler,
 }: MicroBatchOptions): OperatorFunction<Decoded, MicroBatch> {
   return stage((downstream) => {
@@ -44,6 +50,7 @@ export function microBatch({
     let rows = 0
     let bytes = 0
     let timer: Subscription | undefined
+    let closingSoon = false
 
     function openIfEmpty(): void {
       if (parts.length === 0) current = limits()
@@ -93,6 +100,12 @@ export function microBatch({
       }
     }
 
+    function closeWhenIdle(): void {
+      closingSoon = false
+      if (idleness?.idle && !downstream.closed) close('idle')
+    }
+    idleness?.listen(closeWhenIdle)
+
     return {
       next(decoded) {
         if (parts[0] && parts[0].generation.number !== decoded.generation.number) close('generation')
@@ -103,6 +116,10 @@ export function microBatch({
         if (parts.length === 0 || downstream.closed) return
         if (current.maxDelayMs === 0) close('delay')
         else timer ??= scheduler.schedule(() => close('delay'), current.maxDelayMs)
+        if (idleness?.idle && !closingSoon) {
+          closingSoon = true
+          idleness.soon(closeWhenIdle)
+        }
       },
       complete() {
         close('end')
@@ -110,6 +127,7 @@ export function microBatch({
       },
       teardown() {
         timer?.unsubscribe()
+        idleness?.listen(undefined)
         parts = []
       },
     }

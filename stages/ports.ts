@@ -213,7 +213,7 @@ export interface Decoded extends Fetched {
   readonly echo: readonly Readonly<Record<string, string>>[] | undefined
 }
 
-export type CloseReason = 'records' | 'bytes' | 'delay' | 'deadline' | 'generation' | 'end'
+export type CloseReason = 'records' | 'bytes' | 'delay' | 'idle' | 'deadline' | 'generation' | 'end'
 
 /** What is scored together: runs of any partitions, one generation; in a canary, parts of both its models. */
 export interface MicroBatch {

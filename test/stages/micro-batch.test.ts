@@ -1,6 +1,7 @@
 import { from, lastValueFrom, Subject, take, toArray } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
+import { createIdleness } from '../../stages/idleness.js'
 import { createLeases } from '../../stages/leases.js'
 import { type BatchLimits, microBatch } from '../../stages/micro-batch.js'
 import type { Decoded, MicroBatch } from '../../stages/ports.js'
@@ -169,5 +170,70 @@ describe('microBatch', () => {
       .subscribe()
     expect(scheduler.actions).toHaveLength(0)
     expect(leases.held).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('microBatch before a scorer that may be idle', () => {
+  /** `endTurn` does what was put off to the end of the turn. */
+  function open(limits: Partial<BatchLimits> = {}) {
+    const later: (() => void)[] = []
+    const idleness = createIdleness((work) => later.push(work))
+    const source = new Subject<Decoded>()
+    const batches: string[] = []
+    const stage = microBatch({ limits: () => ({ ...roomy, ...limits }), leases: createLeases(), idleness })
+    const subscription = source.pipe(stage).subscribe((batch) => batches.push(shown(batch)))
+    const endTurn = () => {
+      for (const work of later.splice(0)) work()
+    }
+    return { source, idleness, batches, endTurn, subscription }
+  }
+
+  it('hands on what came in one turn at its end, when nothing is being scored', () => {
+    const { source, batches, endTurn, subscription } = open()
+    source.next(values.a!)
+    source.next(values.b!)
+    expect(batches).toEqual([])
+    endTurn()
+    expect(batches).toEqual(['0:0,1 1:0 (idle)'])
+    endTurn()
+    expect(batches).toHaveLength(1)
+    subscription.unsubscribe()
+  })
+
+  it('gathers while something is being scored, and hands on at once when that is done', () => {
+    const { source, idleness, batches, endTurn, subscription } = open()
+    idleness.begin()
+    idleness.begin()
+    source.next(values.a!)
+    endTurn()
+    source.next(values.b!)
+    idleness.end()
+    expect(batches).toEqual([])
+    idleness.end()
+    expect(batches).toEqual(['0:0,1 1:0 (idle)'])
+    subscription.unsubscribe()
+  })
+
+  it('keeps the remainder of a full batch back when the full one has made the scorer busy', () => {
+    const { source, idleness, batches, endTurn, subscription } = open({ maxRecords: 3 })
+    source.next(values.a!)
+    source.next(values.c!)
+    expect(batches).toEqual(['0:0,1 0:2 (records)'])
+    idleness.begin()
+    endTurn()
+    expect(batches).toHaveLength(1)
+    source.complete()
+    expect(batches[1]).toBe('0:3,4 (end)')
+    subscription.unsubscribe()
+  })
+
+  it('does nothing after it was torn down', () => {
+    const { source, idleness, batches, endTurn, subscription } = open()
+    source.next(values.a!)
+    subscription.unsubscribe()
+    endTurn()
+    idleness.begin()
+    idleness.end()
+    expect(batches).toEqual([])
   })
 })
