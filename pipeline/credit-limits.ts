@@ -4,7 +4,7 @@ import type { Config } from './config.js'
 
 export type CreditConfig = Pick<Config, 'credits' | 'delivery'>
 
-const transactionCredits = 4
+const transactionCredits = 8
 
 /** Exactly once, records hold their credit until their transaction is committed, which takes a while that must not be one of idleness. */
 export const creditLimitsOf = ({ credits, delivery }: CreditConfig): CreditLimits =>

@@ -57,7 +57,7 @@ interface Waiting extends Portion {
 }
 
 /** What waits is sent before the transaction's time is over, once it fills a request. */
-const sendBytes = 512 * 1024
+const sendBytes = 128 * 1024
 
 const fencedTypes = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'])
 
@@ -111,14 +111,16 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
     }
   }
 
-  /** Sends what comes until the time of the transaction is over, or it is full. */
+  /** Sends what comes until the time of the transaction is over, or it is full: at first at once, so that it is open when the rest is there. */
   const gather = async () => {
     const deadline = performance.now() + options.intervalMs
     let records = 0
+    let begun = false
     while (!closing.signal.aborted) {
       const leftMs = deadline - performance.now()
       const full = records + waitingRecords >= options.maxRecords
-      if (leftMs <= 0 || full || waitingBytes >= sendBytes) {
+      if (!begun || leftMs <= 0 || full || waitingBytes >= sendBytes) {
+        begun = true
         const portions = take()
         for (const one of portions) records += one.records
         await send(portions)

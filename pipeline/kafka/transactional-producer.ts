@@ -5,6 +5,7 @@ import { settles } from '../backoff.js'
 import { installCoordinatorCache } from './coordinator-cache.js'
 import type { Chunk } from './lanes.js'
 import { sendChunks } from './sender.js'
+import { forgetTransactions, holdsOffsetsOf } from './transaction-requests.js'
 
 export interface TransactionalProducerOptions {
   readonly kafka: Kafka
@@ -50,6 +51,7 @@ export const createTransactionalProducer = (options: TransactionalProducerOption
       })
       producer = made
       begun = false
+      holdsOffsetsOf(groupId, transactionalId)
       await made.connect()
       // kafkajs sends InitProducerId with the first transaction, and nothing else before something is sent in it.
       transaction = await made.transaction()
@@ -74,6 +76,7 @@ export const createTransactionalProducer = (options: TransactionalProducerOption
       producer = undefined
       transaction = undefined
       if (open?.isActive()) await settles(open.abort(), dropTimeoutMs)
+      forgetTransactions(transactionalId)
       if (old) await settles(old.disconnect(), dropTimeoutMs)
     },
   }

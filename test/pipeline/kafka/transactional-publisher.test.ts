@@ -193,6 +193,31 @@ test('connections cut in the middle of transactions lose nothing, repeat nothing
   expect(await committedOffset(groupId, input, 0)).toBe(1_000)
 })
 
+test('while a transaction gathers it is told of all that it will hold, and of each once: its end is two requests', async () => {
+  const kafka = testKafka()
+  const requests: string[] = []
+  const producer: typeof kafka.producer = (config) => {
+    const made = kafka.producer(config)
+    made.on(made.events.REQUEST, ({ payload }) => requests.push(payload.apiName))
+    return made
+  }
+  const publisher = create({ kafka: Object.create(kafka, { producer: { value: producer } }) })
+  await publisher.begin(first())
+  for (let at = 0; at < 6; at += 2) {
+    requests.length = 0
+    await Promise.all([publisher.publish(range(at, at + 1, long)), publisher.publish(range(at + 1, at + 2))])
+    const [partitions, offsets, ...rest] = requests.filter((name) => !/Metadata|Coordinator/.test(name))
+    expect([partitions, offsets, ...new Set(rest)]).toEqual([
+      'AddPartitionsToTxn',
+      'AddOffsetsToTxn',
+      'Produce',
+      'TxnOffsetCommit',
+      'EndTxn',
+    ])
+  }
+  expect(await read(0, 6)).toEqual(values(0, 6))
+})
+
 test('a topic without the partition is an error that says so', async () => {
   const publisher = create()
   await publisher.begin(first())
