@@ -22,7 +22,7 @@ export interface InferenceHost {
 
 /** Starts a thread. It leaves when it is told to `close`, or dies; nobody terminates it: in the middle of a run that would abort the process. */
 export function startInferenceHost(entry: URL): InferenceHost {
-  const worker = new Worker(entry, { name: 'inference', execArgv: [] })
+  const worker = new Worker(entry, { name: 'inference', workerData: 'inference', execArgv: [] })
   let reason: string | undefined
   let gone: () => void = () => undefined
   const host: InferenceHost = {

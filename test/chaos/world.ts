@@ -67,7 +67,7 @@ export interface WorldOptions {
 }
 
 const commandLine = resolve('dist/pipeline/cli/main.js')
-const mortal = pathToFileURL(resolve('dist/test/chaos/mortal.js'))
+const mortal = pathToFileURL(resolve('test/fixtures/mortal-worker.mjs'))
 const run = promisify(execFile)
 const drainTimeoutMs = 5_000
 /** that run at once */
