@@ -55,7 +55,7 @@ export const replayDeadLetters = async (options: ReplayOptions): Promise<Replaye
   const partitions = (await partitionCounts(kafka, [input])).get(input)
   if (partitions === undefined) throw new MillraceError('topic-missing', input)
   const transactionalId = `${groupId}-replay`
-  const producer = createTransactionalProducer({ kafka, transactionalId, groupId, timeoutMs })
+  const producer = createTransactionalProducer({ kafka, transactionalId, timeoutMs })
   try {
     // Before the input is read: nobody else's records come after that.
     if (!dryRun) await producer.open()

@@ -10,7 +10,8 @@ import { forgetTransactions, holdsOffsetsOf } from './transaction-requests.js'
 export interface TransactionalProducerOptions {
   readonly kafka: Kafka
   readonly transactionalId: string
-  readonly groupId: string
+  /** whose offsets the transactions hold; undefined: they hold none */
+  readonly groupId?: string
   /** after which the broker aborts a transaction that nobody ends */
   readonly timeoutMs: number
 }
@@ -20,7 +21,7 @@ export interface TransactionalProducer {
   open(): Promise<void>
   /** One request per broker, in the transaction that is open. */
   send(chunks: readonly Chunk[]): Promise<void>
-  /** The offset after what was covered, if anything was, and the end of the transaction; the next begins. */
+  /** The offset after what was covered, if anything was and a group's offsets are held, and the end of the transaction; the next begins. */
   commit(covered?: Covered): Promise<void>
   /** Aborts what was sent and not committed, as well as that goes, and disconnects. `open` begins anew. */
   drop(): Promise<void>
@@ -51,7 +52,7 @@ export const createTransactionalProducer = (options: TransactionalProducerOption
       })
       producer = made
       begun = false
-      holdsOffsetsOf(groupId, transactionalId)
+      if (groupId !== undefined) holdsOffsetsOf(groupId, transactionalId)
       await made.connect()
       // kafkajs sends InitProducerId with the first transaction, and nothing else before something is sent in it.
       transaction = await made.transaction()
@@ -62,7 +63,7 @@ export const createTransactionalProducer = (options: TransactionalProducerOption
     },
     async commit(covered) {
       begun = true
-      if (covered) {
+      if (covered && groupId !== undefined) {
         const { topic, partition, next } = covered
         const topics = [{ topic, partitions: [{ partition, offset: String(next) }] }]
         await transaction!.sendOffsets({ consumerGroupId: groupId, topics })
