@@ -103,7 +103,7 @@ test('counters are the counters of the worker, read when somebody asks', async (
     expect(value(text, 'millrace_transactions_total{result="committed"}')).toBe('2')
     expect(value(text, 'millrace_in_flight_bytes')).toBe('0')
     // Exactly once, records keep their credit until their transaction is committed.
-    expect(value(text, 'millrace_credit_records')).toBe('400')
+    expect(value(text, 'millrace_credit_records')).toBe('800')
     expect(value(text, 'millrace_credit_bytes')).toBe('10000')
     expect(value(text, 'millrace_generation')).toBe('3')
     expect(value(text, 'millrace_model_state{model="m@2",state="active"}')).toBe('1')
