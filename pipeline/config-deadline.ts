@@ -31,7 +31,7 @@ export function* deadlineRules({ deadline, batch, delivery, transactionIntervalM
     yield [
       'class',
       'hard cannot be promised by a garbage-collected runtime on a shared kernel: ask for firm; ' +
-        '`millrace profile BUNDLE` measures the miss ratio that it can be given',
+        '`millrace models verify` measures what a bundle takes',
     ] as const
   const waits: [name: string, ms: number][] = [['batch.maxDelayMs', batch.maxDelayMs]]
   // What a transaction holds is not seen before it is committed.
