@@ -35,7 +35,7 @@ for (const delivery of values.delivery.split(',') as Delivery[])
     const chosen = cell.split('+') as FaultName[]
     const unknown = chosen.find((one) => !(one in faults))
     if (unknown) throw new Error(`no fault ${unknown}; there are ${Object.keys(faults).join(', ')}`)
-    const name = chosen.length === Object.keys(faults).length ? 'all at random' : cell
+    const name = new Set(chosen).size === Object.keys(faults).length ? 'all at random' : cell
     const common = { name, delivery, faults: chosen, seed: Number(values.seed), workers: Number(values.workers) }
     const begun = { ...common, recordsPerSecond, minRecords, minFaults: Number(values.faults) }
     console.error(`${delivery} × ${name}, seed ${values.seed}`)
