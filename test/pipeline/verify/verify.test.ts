@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import type { Fence, Prediction } from '../../../pipeline/messages.js'
+import type { Prediction } from '../../../pipeline/messages.js'
 import { createFenceTable } from '../../../pipeline/swap/fence-table.js'
 import { createRecomputer } from '../../../pipeline/verify/recompute.js'
 import { verifyPredictions } from '../../../pipeline/verify/verify.js'
 import type { DecodedRows, ModelLoader, RecordDecoder, SourceRecord } from '../../../stages/ports.js'
+import { fenceAt } from '../../fixtures/fences.js'
 
 /** A model says of a record its offset, plus what it is called. */
 const loader: ModelLoader = {
@@ -39,22 +40,6 @@ const decoder: RecordDecoder = {
     }
   },
 }
-const fence = (generation: number, offset: number): Fence => ({
-  deployment: 'd',
-  topic: 'in',
-  partition: 0,
-  generation,
-  offset,
-  model: `m@${generation}`,
-  digest: `digest-${generation}`,
-  mode: 'ALL',
-  candidate: null,
-  candidateDigest: null,
-  percent: null,
-  command: null,
-  worker: 'w',
-  at: 0,
-})
 const records: SourceRecord[] = Array.from({ length: 40 }, (_, offset) => ({
   offset,
   timestamp: 0,
@@ -81,8 +66,8 @@ const dead = new Set([9, 19, 29, 39])
 
 const verify = (predictions: readonly Prediction[], tolerance = 0, elsewhere: ReadonlySet<number> = dead) => {
   const table = createFenceTable()
-  table.apply(fence(1, 0))
-  table.apply(fence(2, 20))
+  table.apply(fenceAt(1, 0))
+  table.apply(fenceAt(2, 20))
   const input = async function* () {
     for (let at = 0; at < records.length; at += 7) yield records.slice(at, at + 7)
   }
