@@ -34,10 +34,11 @@ export const appendTimes = async (kafka: Kafka, topic: string): Promise<AppendTi
   } finally {
     await cluster.disconnect()
   }
-  return of(counts)
+  return timesOf(counts)
 }
 
-const of = (counts: ReadonlyMap<number, number>): AppendTimes => {
+/** Of the records that each millisecond had. */
+export const timesOf = (counts: ReadonlyMap<number, number>): AppendTimes => {
   const moments = [...counts.keys()].sort((one, other) => one - other)
   const count = [...counts.values()].reduce((sum, one) => sum + one, 0)
   return {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import { createTopics, withAdmin } from '../../pipeline/kafka/admin.js'
-import { appendTimes } from './append-times.js'
+import { type AppendTimes, appendTimes } from './append-times.js'
 
 export interface ApplicationOptions {
   readonly command: string
@@ -53,13 +53,9 @@ export const runApplication = async (options: ApplicationOptions): Promise<Measu
     const use = children.map(({ pid }) => usage(pid!))
     await Promise.all(children.map(end))
     const times = await appendTimes(kafka, output)
-    const [first, last] = [times.at(0), times.at(1)]
-    const [from, to] = [Math.max(times.at(0.1), sharedAt), times.at(0.9)]
-    if (from >= to)
-      throw new Error(`${records} records are too few: all were out as soon as ${children.length} had joined`)
+    const first = times.at(0)
     return {
-      all: rate(records, last - first),
-      steady: times.rate(from, to),
+      ...ratesOf(times, sharedAt),
       cpuSecondsPerMillion: (use.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) * 1e6) / records,
       residentMb: Math.max(...use.map(({ peakMb }) => peakMb)),
       firstOutputMs: first - startedAt,
@@ -73,7 +69,18 @@ export const runApplication = async (options: ApplicationOptions): Promise<Measu
   }
 }
 
-const rate = (records: number, ms: number): number => Math.round((records * 1_000) / Math.max(1, ms))
+/**
+ * Steady is from the first tenth, or from when the group was complete, to the last. A few records can all be appended within one millisecond:
+ * what one process does has then but one rate; what several do together cannot be told, and throws.
+ */
+export const ratesOf = (times: AppendTimes, sharedAt: number): Pick<Measured, 'all' | 'steady'> => {
+  const all = Math.round((times.count * 1_000) / Math.max(1, times.at(1) - times.at(0)))
+  const [from, to] = [Math.max(times.at(0.1), sharedAt), times.at(0.9)]
+  if (from < to) return { all, steady: times.rate(from, to) }
+  if (sharedAt > 0)
+    throw new Error(`${times.count} records are too few: nearly all were out before the group was complete`)
+  return { all, steady: all }
+}
 
 const start = (options: ApplicationOptions, output: string, group: string): ChildProcess => {
   const { command, brokers, registry, input, partitions, model, classes, environment } = options

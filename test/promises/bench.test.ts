@@ -1,5 +1,7 @@
 import { expect, inject, test } from 'vitest'
 import { aimsOf } from '../bench/aims.js'
+import { timesOf } from '../bench/append-times.js'
+import { ratesOf } from '../bench/application.js'
 import { chart } from '../bench/chart.js'
 import { rowOf } from '../bench/result.js'
 import { parts, runParts } from '../bench/suite.js'
@@ -33,4 +35,13 @@ test('figures are held against what is to be reached, and what was not measured 
     ['p99 at 2000/s, to the best peer', 0.8, 'must'],
     ['peak memory, W1', 500, 'neither'],
   ])
+})
+
+test('records that are appended within one millisecond have a rate; what several processes did by then is not known', () => {
+  const atOnce = timesOf(new Map([[1_000, 500]]))
+  expect(ratesOf(atOnce, 0)).toEqual({ all: 500_000, steady: 500_000 })
+  expect(() => ratesOf(atOnce, 2_000)).toThrow('too few')
+  const spread = timesOf(new Map([1_000, 1_010, 1_020, 1_030].map((moment) => [moment, 100])))
+  expect(ratesOf(spread, 0)).toEqual({ all: 13_333, steady: 10_000 })
+  expect(ratesOf(spread, 1_020).steady).toBe(10_000)
 })

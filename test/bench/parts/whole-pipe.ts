@@ -15,7 +15,7 @@ export const wholePipe: Part = async ({ kafka, brokers, registry, smoke, rounds,
   const rows: Row[] = []
   for (const [name, { layers, features, classes }] of Object.entries(workloads)) {
     if (smoke && name !== 'w1') continue
-    const records = smoke ? 1_000 : name === 'w1' ? 500_000 : 60_000
+    const records = smoke ? 5_000 : name === 'w1' ? 500_000 : 60_000
     const input = `bench-${name}-${Date.now()}`
     const values = rowValues(await registerRows(registry, input), features)
     await fillTopic(kafka, { topic: input, partitions, records, values })
