@@ -69,8 +69,7 @@ export const createPipeline = ({ id, onLog, observer, ...settings }: PipelineOpt
   const open = async (): Promise<Served> => {
     // A program that only produces or reads has no use for ONNX Runtime and a server.
     const { startServedWorker } = await import('./serve.js')
-    running = await startServedWorker({ config, logger, id, observer })
-    running.worker.events.subscribe(events)
+    running = await startServedWorker({ config, logger, id, observer, listener: events })
     return running
   }
 

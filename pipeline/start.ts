@@ -1,7 +1,7 @@
 /** A worker: one process of a deployment, from its configuration to the end of its last record. */
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { Subject } from 'rxjs'
+import { type Observer, Subject } from 'rxjs'
 import type { MillraceError } from '../stages/errors.js'
 import type { Config } from './config.js'
 import { createLiveConfig, type LiveConfig } from './live-config.js'
@@ -31,6 +31,8 @@ export interface WorkerOptions {
   readonly id?: string
   /** sees the pipe as the worker's own counters do */
   readonly observer?: PipeObserver
+  /** hears what the worker says on `D.events`, from the first event on */
+  readonly listener?: Observer<ModelEvent>
 }
 
 export interface WorkerStatus {
@@ -79,6 +81,7 @@ export function startWorker(options: WorkerOptions): Worker {
   let draining = false
   let threadDeaths = 0
   const events = new Subject<ModelEvent>()
+  if (options.listener) events.subscribe(options.listener)
   const log = logger.child({ worker: id })
   const closers: (() => Promise<unknown>)[] = []
   let modelStatus: () => SwapStatus = () => ({

@@ -32,7 +32,8 @@ test('a deployment from outside: what is sent is scored, a switch that cannot be
   expect(pipeline.status()).toBeUndefined()
   await pipeline.start()
   await expect(pipeline.start()).rejects.toThrow('once')
-  expect((await fetch(`${pipeline.url}/readyz`)).status).toBe(200)
+  // It has joined; a topic that the broker has only just made may still be waited for.
+  await expect.poll(async () => (await fetch(`${pipeline.url}/readyz`)).status).toBe(200)
 
   const produced = await client.produce(digits.slice(0, 50), { schema: digitSchema, key: 'id' })
   expect(produced).toMatchObject({ topic: `${deployment}.input`, records: 50, leftOut: [] })
@@ -60,6 +61,8 @@ test('a deployment from outside: what is sent is scored, a switch that cannot be
 
   await pipeline.stop()
   await pipeline.finished
+  // From the first word on, though REST and the page had to be loaded meanwhile.
+  expect(said[0]).toMatchObject({ type: 'loading', model: 'digits@1' })
   expect(said.map(({ type }) => type)).toEqual(expect.arrayContaining(['joined', 'activated', 'rolled-back', 'left']))
 })
 
