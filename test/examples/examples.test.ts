@@ -2,6 +2,7 @@
 import { createClient } from 'millrace'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { startMillrace, startProgram } from '../fixtures/cli.js'
+import { follow } from '../fixtures/follow.js'
 import { testBrokers, uniqueName } from '../fixtures/kafka.js'
 
 const clientOf = (deployment: string) => {
@@ -28,6 +29,7 @@ test('1: a pipe of its own scores with a stage of its own, until Ctrl-C', async 
     if (labels.length === 200) break
   }
   expect(labels).toContain('not sure')
+  await follow(`${deployment}.dead-letter`, ({ value }) => value).until((all) => all.length === 1)
   const { code, stderr } = await running.interrupt()
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect((await client.status()).lag).toBe(0)

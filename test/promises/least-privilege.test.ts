@@ -30,22 +30,23 @@ const operations = {
 }
 const patterns = { literal: ResourcePatternTypes.LITERAL, prefixed: ResourcePatternTypes.PREFIXED }
 
-const grant = (user: string, acls: readonly Acl[]): Promise<unknown> =>
-  withAdmin(testKafka({ brokers: [broker.brokers] }), (admin) =>
-    admin.createAcls({
-      acl: acls.flatMap((acl) =>
-        acl.operations.map((operation) => ({
-          resourceType: resources[acl.resource],
-          resourceName: acl.name,
-          resourcePatternType: patterns[acl.pattern],
-          principal: `User:${user}`,
-          host: '*',
-          operation: operations[operation],
-          permissionType: AclPermissionTypes.ALLOW,
-        })),
-      ),
-    }),
-  )
+/** Resolves when the authorizer of the broker knows it, which is a moment after the answer. */
+const grant = (user: string, acls: readonly Acl[]): Promise<void> =>
+  withAdmin(testKafka({ brokers: [broker.brokers] }), async (admin) => {
+    const all = acls.flatMap((acl) =>
+      acl.operations.map((operation) => ({
+        resourceType: resources[acl.resource],
+        resourceName: acl.name,
+        resourcePatternType: patterns[acl.pattern],
+        principal: `User:${user}`,
+        host: '*',
+        operation: operations[operation],
+        permissionType: AclPermissionTypes.ALLOW,
+      })),
+    )
+    await admin.createAcls({ acl: all })
+    for (const one of all) while ((await admin.describeAcls(one)).resources.length === 0);
+  })
 
 /** Every role has what the plan gives it, and nothing else. */
 const secured = async (): Promise<Deployment> => {
@@ -85,8 +86,10 @@ test.each(['at-least-once', 'exactly-once'])(
 
     const switched = await millraceJson(['switch', 'digits@2', '--wait'], as('switcher', deployment))
     expect(switched).toMatchObject({ model: 'digits@2' })
-    const status = await millraceJson(['status'], as('switcher', deployment))
-    expect(status).toMatchObject({ lag: 0, workers: [{ partitions: [0, 1] }] })
+    // Offsets are committed a moment after the predictions.
+    await expect
+      .poll(() => millraceJson(['status'], as('switcher', deployment)))
+      .toMatchObject({ lag: 0, workers: [{ partitions: [0, 1] }] })
     await millraceJson(['models', 'push', 'models/bundles/biopsy@1.tar.gz', '--wait'], as('switcher', deployment))
 
     const consumed = await millrace(['consume', '--json'], as('reader', deployment))

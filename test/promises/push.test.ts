@@ -86,17 +86,15 @@ test('a deployment whose bundles are those of the image takes none, and says so'
 test('what nothing uses goes after a while, what scores stays', async () => {
   const deployment = await createDeployment({ partitions: 1 })
   const { bundles } = await ownStore({ collectAfterMs: 1_500 })
-  await deployment.worker({ bundles })
-  await push(deployment, bundlePath('digits@2'))
-  const [used] = await until(deployment, ({ type }) => type === 'stored')
-  await deployment.command({ action: 'SWITCH', model: 'digits@2' })
-  await until(deployment, ({ type, model }) => type === 'activated' && model === 'digits@2')
+  // It is asked for before it is there, so that there is no moment in which nothing uses it.
+  const used = await push(deployment, bundlePath('digits@2'))
+  await deployment.worker({ bundles, model: 'digits@2' })
   const unused = await push(deployment, bundlePath('digits@3'))
   const [removed] = await until(deployment, ({ type }) => type === 'removed')
   expect(removed).toMatchObject({ model: 'digits@3', digest: unused.digest })
   expect((await readdir(bundles.directory)).filter((name) => !name.startsWith('.')).sort()).toEqual([
     'digits@1.tar.gz',
-    `sha256-${used!.digest}.tar.gz`,
+    `sha256-${used.digest}.tar.gz`,
   ])
 })
 

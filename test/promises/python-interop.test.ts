@@ -16,6 +16,7 @@ const python = async <T>(script: 'produce' | 'consume', topic: string): Promise<
       MILLRACE_REGISTRY: inject('registry'),
       INTEROP_TOPIC: topic,
       INTEROP_RECORDS: String(records),
+      INTEROP_TIMEOUT_SECONDS: '120',
     },
   })
   return stdout

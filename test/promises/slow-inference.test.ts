@@ -27,10 +27,15 @@ test('a model that takes longer than the session for one batch does not cost the
   await deployment.answered()
   const before = await members()
 
-  const began = performance.now()
-  await send(Math.round(9_000 * (await roundsPerMs())))
-  await deployment.answered()
-  expect(performance.now() - began).toBeGreaterThan(deployment.settings.kafka!.sessionTimeoutMs!)
+  const sessionMs = deployment.settings.kafka!.sessionTimeoutMs!
+  const perMs = await roundsPerMs()
+  // It may have been measured among others on the machine and go faster now: then it is given more to do.
+  for (let [ms, took] = [1.5 * sessionMs, 0]; took <= sessionMs; ms *= 1.5) {
+    const began = performance.now()
+    await send(Math.round(ms * perMs))
+    await deployment.answered()
+    took = performance.now() - began
+  }
   await send(1, 2)
   await deployment.answered()
   expect(await members()).toEqual(before)
