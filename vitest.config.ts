@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: ['test/fixtures/global-setup.ts', 'test/fixtures/chromium.ts'],
     // Far beyond what any test takes: on a busy machine one that is slow is still right.
     testTimeout: 120_000,
+    // What is polled for comes when the machine has time for it: the second that vitest gives it by default is often not enough.
+    expect: { poll: { timeout: 60_000 } },
     hookTimeout: 180_000,
     // Brokers are killed and groups rebalanced here: on a shared machine that can take longer than anybody foresaw, but not twice in a row.
     retry: process.env.CI ? 1 : 0,

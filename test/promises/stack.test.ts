@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findRunningStack, type Stack, startStack } from '../../docker/stack.js'
 import { createKafka } from '../../pipeline/kafka/client.js'
 import { runs, stackCache, temporaryDirectory } from '../fixtures/stack-programs.js'
@@ -112,8 +112,7 @@ describe('a stack with data in it, whose parent was killed', () => {
 
   test('leaves a lock that the next start sees through, and has kept topics, records, offsets and schemas', async () => {
     // The broker reads its groups back after it has begun to answer, and until then does not tell their offsets.
-    const now = await vi.waitFor(() => content(stack), { timeout: 10_000, interval: 100 })
-    expect(now).toEqual({ ...filled, clusterId })
+    await expect.poll(() => content(stack)).toEqual({ ...filled, clusterId })
   })
 
   test('starts again on the port it is told to use', () => {

@@ -44,7 +44,7 @@ test('the walk of the help: topics, a worker, records in, predictions out, anoth
   expect(table.stdout).toMatch(/^time +partition\/offset +model +gen +label +score\n/)
   expect(table.stdout).toMatch(/\d\/\d+ +digits@2 +2 +\d +[01]\.\d{3} /)
   expect((await worker.interrupt()).code).toBe(0)
-}, 120_000)
+})
 
 test('the status of a deployment without workers, models and records', async () => {
   const environment = { MILLRACE_DEPLOYMENT: uniqueName('idle') }

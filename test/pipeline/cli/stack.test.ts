@@ -22,4 +22,4 @@ test('a stack serves the commands of its folder until Ctrl-C, and then nothing i
   expect([await runs(pids.kafka), await runs(pids.registry)]).toEqual([false, false])
   const after = await millrace(create, { environment, directory })
   expect([after.code, after.stderr]).toEqual([1, expect.stringMatching(/^millrace: no Kafka is configured/)])
-}, 120_000)
+})

@@ -26,7 +26,7 @@ test('a running worker says where its time goes', async () => {
   expect(stdout).toMatch(/^main thread +\d+ % busy: decode \d+ %, encode \d+ %, Kafka and the rest \d+ %$/m)
   expect(stdout).toMatch(/^infer +\d+ %/m)
   expect((await worker.interrupt()).code).toBe(0)
-}, 60_000)
+})
 
 test('where no worker can be asked, it says where it looked and what to do', async () => {
   const url = `http://127.0.0.1:${(await availablePorts([undefined]))[0]}`

@@ -51,7 +51,7 @@ const scene = async () => {
 }
 
 /** The page follows what happens elsewhere: nothing of it is there at once. */
-const eventually = <T>(what: () => T) => expect.poll(what, { timeout: 30_000 })
+const eventually = <T>(what: () => T) => expect.poll(what)
 
 const activeModel = (page: Page) => page.locator('#model .active')
 
@@ -78,7 +78,7 @@ test('a whole switch on the page: a bundle is pushed, tried at its gates, switch
   await eventually(() => activeModel(page).textContent()).toBe('digits@3')
   await eventually(() => page.locator('#switching .switch-title').textContent()).toBe('Switched to digits@3')
   expect(await page.locator('#switching li').count()).toBe(2)
-  await expect.poll(() => page.locator('.card', { hasText: 'digits@3' }).count()).toBeGreaterThan(0)
+  await eventually(() => page.locator('.card', { hasText: 'digits@3' }).count()).toBeGreaterThan(0)
 
   await page.getByRole('button', { name: 'Roll back' }).click()
   await page.getByRole('button', { name: 'Roll back to digits@1' }).click()

@@ -222,4 +222,4 @@ test('a reading that is ended at any moment leaves no connection behind', async 
     await new Promise<void>((resolve) => {
       closed = resolve
     })
-}, 30_000)
+})

@@ -125,7 +125,7 @@ describe('close', () => {
       console.log(outputs.scores[0])`
     for (const end of ['await scorer.close()', '']) {
       const node = promisify(execFile)(process.execPath, ['--input-type=module', '-e', program(end)], {
-        timeout: 20_000,
+        timeout: 60_000,
       })
       expect(await node).toEqual({ stdout: '-3\n', stderr: '' })
     }

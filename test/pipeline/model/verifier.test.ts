@@ -2,11 +2,12 @@ import { execFileSync, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { writeArchive } from '../../../pipeline/model/archive.js'
 import type { GateReport } from '../../../pipeline/model/gates.js'
 import { generateKeys, signBundle } from '../../../pipeline/model/signature.js'
 import { verifyBundle } from '../../../pipeline/model/verifier.js'
+import { runs } from '../../fixtures/stack-programs.js'
 import { temporaryFolder } from './bundle-fixture.js'
 import { billionLaughs } from './onnx-fixture.js'
 import { gluttonous, looping, pairBundle, pairFolder, schema } from './verifier-fixture.js'
@@ -26,19 +27,15 @@ function verifiersOf(parent: number | undefined): number[] {
 }
 
 async function verifierOf(parent: number | undefined): Promise<number> {
-  return vi.waitFor(() => {
-    const [pid] = verifiersOf(parent)
-    expect(pid).toBeDefined()
-    return pid!
-  }, 10_000)
+  await expect.poll(() => verifiersOf(parent)).not.toEqual([])
+  return verifiersOf(parent)[0]!
 }
 
 /** Resolves once a process has computed for a second: it is past its start and in the loop of its model. */
-const busy = (pid: number): Promise<void> =>
-  vi.waitFor(() => {
-    const seconds = execFileSync('ps', ['-o', 'cputimes=', '-p', String(pid)], { encoding: 'utf8' })
-    expect(Number(seconds)).toBeGreaterThanOrEqual(1)
-  }, 30_000)
+const busy = (pid: number) =>
+  expect
+    .poll(() => Number(execFileSync('ps', ['-o', 'cputimes=', '-p', String(pid)], { encoding: 'utf8' })))
+    .toBeGreaterThanOrEqual(1)
 
 describe('a sound bundle', () => {
   test('passes every gate, and the report says what was measured', async () => {
@@ -148,9 +145,9 @@ describe('a bundle is refused', () => {
 describe('a model that misbehaves costs a failed gate with the reason', () => {
   test('when it goes round and round', async () => {
     const path = await pairFolder({ graph: looping, golden: [{ a: 3, scores: [6, 0] }, { a: 1e9 }] })
-    const report = await verifyBundle(path, { ...quick, timeoutMs: 5_000 })
+    const report = await verifyBundle(path, { ...quick, timeoutMs: 10_000 })
     expect(failed(report)).toMatchObject([
-      { gate: 'golden', code: 'verification-late', detail: 'not done after 5000 ms' },
+      { gate: 'golden', code: 'verification-late', detail: 'not done after 10000 ms' },
     ])
     expect(report.ref).toBe('pair@1')
     expect(verifiersOf(process.pid)).toEqual([])
@@ -168,7 +165,7 @@ describe('a model that misbehaves costs a failed gate with the reason', () => {
     const { files } = pairBundle({ model: billionLaughs(30) })
     const path = join(await temporaryFolder(), 'laughs.tar.gz')
     await writeArchive(path, files)
-    const report = await verifyBundle(path, { ...quick, memoryMb: 300, timeoutMs: 2000 })
+    const report = await verifyBundle(path, { ...quick, memoryMb: 300, timeoutMs: 6_000 })
     expect(failed(report)).toMatchObject([
       { gate: 'load', code: expect.stringMatching(/memory-exceeded|verification-late/) },
     ])
@@ -176,7 +173,7 @@ describe('a model that misbehaves costs a failed gate with the reason', () => {
 
   test('when it takes its process down', async () => {
     const path = await pairFolder({ graph: looping, golden: [{ a: 1e9 }] })
-    const verified = verifyBundle(path, { ...quick, timeoutMs: 30_000 })
+    const verified = verifyBundle(path, { ...quick, timeoutMs: 100_000 })
     const pid = await verifierOf(process.pid)
     const environment = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0').filter(Boolean)
     expect(environment.filter((variable) => !variable.startsWith('NODE_CHANNEL_'))).toEqual([])
@@ -206,6 +203,6 @@ describe('a model that misbehaves costs a failed gate with the reason', () => {
     const pid = await verifierOf(parent.pid)
     await busy(pid)
     parent.kill('SIGKILL')
-    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(/ESRCH/), 10_000)
+    await expect.poll(() => runs(pid)).toBe(false)
   })
 })

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { type GuardedOptions, spawnGuarded } from '../../../docker/guardian.js'
 import { runs, temporaryDirectory } from '../../fixtures/stack-programs.js'
 
@@ -21,8 +21,7 @@ async function guard(script: string, more: Partial<GuardedOptions> = {}) {
   return { process, log: () => readFile(logFile, 'utf8') }
 }
 
-const gone = (pid: number) =>
-  vi.waitFor(async () => expect(await runs(pid)).toBe(false), { timeout: 5_000, interval: 20 })
+const gone = (pid: number) => expect.poll(() => runs(pid)).toBe(false)
 
 describe('a guarded program', () => {
   test('that ends by itself tells its code, and its output is in the log', async () => {
@@ -39,7 +38,7 @@ describe('a guarded program', () => {
 
   test('is stopped with SIGTERM first, so that it can tidy up', async () => {
     const { process, log } = await guard('trap "echo tidied; exit 3" TERM; echo up; while :; do sleep 0.05; done')
-    await vi.waitFor(async () => expect(await log()).toBe('up\n'))
+    await expect.poll(log).toBe('up\n')
     await process.stop()
     expect(await process.exited).toBe(3)
     expect(await log()).toBe('up\ntidied\n')
@@ -47,7 +46,7 @@ describe('a guarded program', () => {
 
   test('that does not heed SIGTERM is killed after the grace', async () => {
     const { process, log } = await guard('trap "" TERM; echo up; while :; do sleep 0.05; done')
-    await vi.waitFor(async () => expect(await log()).toBe('up\n'))
+    await expect.poll(log).toBe('up\n')
     await process.stop()
     expect(await process.exited).toBe(137)
     expect(await runs(process.identity.pid)).toBe(false)
@@ -84,7 +83,7 @@ describe('a guarded program', () => {
 
   test('does not outlive its guardian either', async () => {
     const { process: guarded, log } = await guard('echo $PPID; exec sleep 60')
-    await vi.waitFor(async () => expect(await log()).toMatch(/\d+\n/))
+    await expect.poll(log).toMatch(/\d+\n/)
     process.kill(Number(await log()), 'SIGKILL')
     await guarded.exited
     expect(await runs(guarded.identity.pid)).toBe(false)

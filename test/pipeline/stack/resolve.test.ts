@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { resolveArtifacts } from '../../../docker/resolve.js'
 import { environmentWith, temporaryDirectory } from '../../fixtures/stack-programs.js'
 
@@ -49,7 +49,7 @@ test('a download that was interrupted counts for nothing', async () => {
   const { resolve, mavenRuns, cacheDirectory } = await setUp('exec sleep 60')
   const abort = new AbortController()
   const interrupted = resolve(abort.signal)
-  await vi.waitFor(async () => expect(await mavenRuns()).toBe(1), { interval: 10 })
+  await expect.poll(mavenRuns, { interval: 10 }).toBe(1)
   abort.abort(new Error('Ctrl-C'))
   await expect(interrupted).rejects.toThrow('Ctrl-C')
 
