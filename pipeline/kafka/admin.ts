@@ -1,5 +1,6 @@
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
+import { pause } from '../backoff.js'
 import { describeKafkaError, kafkaErrorType } from './errors.js'
 import type { TopicPlan } from './topic-plan.js'
 
@@ -91,6 +92,7 @@ export const createTopics = (kafka: Kafka, plan: readonly TopicPlan[]): Promise<
     const before = await describe(admin, names)
     const created = new Set<string>()
     for (const one of plan) if (!before.has(one.topic) && (await create(admin, one))) created.add(one.topic)
+    if (created.size > 0) await shown(admin, created)
     const present = created.size === plan.length ? before : await describe(admin, names)
     return plan.map((one) => {
       if (created.has(one.topic)) return { topic: one.topic, result: 'created' }
@@ -98,6 +100,16 @@ export const createTopics = (kafka: Kafka, plan: readonly TopicPlan[]): Promise<
       return detail === '' ? { topic: one.topic, result: 'exists' } : { topic: one.topic, result: 'differs', detail }
     })
   })
+
+const shownWithinMs = 10_000
+
+/** A busy broker shows a topic a moment after it has made it: whoever used it at once would be told that there is none. */
+const shown = async (admin: Admin, topics: ReadonlySet<string>): Promise<void> => {
+  for (const deadline = performance.now() + shownWithinMs; performance.now() < deadline; await pause(50)) {
+    const all = new Set(await admin.listTopics())
+    if ([...topics].every((topic) => all.has(topic))) return
+  }
+}
 
 const create = async (admin: Admin, { topic, partitions, replicationFactor, config }: TopicPlan): Promise<boolean> => {
   try {
@@ -115,7 +127,7 @@ const create = async (admin: Admin, { topic, partitions, replicationFactor, conf
   } catch (error) {
     const type = kafkaErrorType(error)
     if (type === 'TOPIC_ALREADY_EXISTS') return false
-    // Created, but a busy broker does not show it yet to those who wait for its leaders.
+    // Created, but not shown yet to those who wait for its leaders.
     if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return true
     if (type === 'INVALID_REPLICATION_FACTOR' || type === 'INVALID_CONFIG' || type === 'INVALID_PARTITIONS')
       throw new MillraceError('config-invalid', `${topic}: ${describeKafkaError(error).detail}`, { cause: error })
