@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findRunningStack, type Stack, startStack } from '../../docker/stack.js'
+import { createTopics } from '../../pipeline/kafka/admin.js'
 import { createKafka } from '../../pipeline/kafka/client.js'
 import { runs, stackCache, temporaryDirectory } from '../fixtures/stack-programs.js'
 
@@ -22,9 +23,11 @@ async function fill({ brokers, registry }: Addresses): Promise<void> {
   const admin = kafkaOf(brokers).admin()
   const producer = kafkaOf(brokers).producer()
   await Promise.all([admin.connect(), producer.connect()])
-  await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true })
+  await createTopics(kafkaOf(brokers), [{ topic, partitions: 2, replicationFactor: -1, config: {} }])
   await producer.send({ topic, messages: values.map((value) => ({ value, partition: 1 })) })
-  await admin.setOffsets({ groupId: 'readers', topic, partitions: [{ partition: 1, offset: '2' }] })
+  // A broker that has just started takes a moment until it knows who coordinates a group.
+  const commit = () => admin.setOffsets({ groupId: 'readers', topic, partitions: [{ partition: 1, offset: '2' }] })
+  await expect.poll(commit).toBeUndefined()
   const response = await fetch(`${registry}/subjects/${topic}-value/versions`, {
     method: 'POST',
     headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
