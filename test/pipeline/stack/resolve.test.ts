@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, truncate } from 'node:fs/promises'
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { resolveArtifacts } from '../../../docker/resolve.js'
@@ -59,10 +59,13 @@ test('a download that was interrupted counts for nothing', async () => {
 })
 
 test('of several at once one downloads and the others wait', async () => {
-  const { resolve, mavenRuns, progress } = await setUp('sleep 0.5')
-  await Promise.all([resolve(), resolve(), resolve()])
+  const goOn = join(await temporaryDirectory(), 'go-on')
+  const { resolve, mavenRuns, progress } = await setUp(`until [ -e ${goOn} ]; do sleep 0.05; done`)
+  const all = Promise.all([resolve(), resolve(), resolve()])
+  await expect.poll(() => progress.filter((line) => line.includes('waiting'))).toHaveLength(2)
+  await writeFile(goOn, '')
+  await all
   expect(await mavenRuns()).toBe(1)
-  expect(progress.filter((line) => line.includes('waiting'))).toHaveLength(2)
 })
 
 test('a download that fails is told in one line, with what Maven says and where its log is', async () => {
