@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { groupStatus } from '../../pipeline/kafka/group-status.js'
-import { type FaultName, faults } from './faults.js'
+import { type FaultName, faults, member } from './faults.js'
 import { type Generator, startGenerator } from './generator.js'
 import { createRandom } from './random.js'
 import { until } from './until.js'
@@ -30,6 +30,7 @@ export interface CellResult {
   readonly name: string
   readonly delivery: Delivery
   readonly seed: number
+  readonly workers: number
   readonly records: number
   readonly faults: number
   readonly duplicates: number
@@ -74,7 +75,10 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
     await generator.end()
     await drained(world)
     await until('all predictions seen', () => watcher.seen >= generator.acknowledged)
-    for (const worker of [...world.workers]) await world.signalWorker(worker, 'SIGTERM')
+    for (const worker of [...world.workers]) {
+      await member(world, worker, true)
+      await world.signalWorker(worker, 'SIGTERM')
+    }
     await watcher.end()
     if (delivery === 'exactly-once' && watcher.stale > 0)
       wrong.push(`${watcher.stale} were seen repeated or out of order while it ran`)
@@ -83,6 +87,7 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
       name,
       delivery,
       seed,
+      workers: options.workers,
       records: report.records,
       faults: windows.length,
       duplicates: report.duplicates,

@@ -17,12 +17,15 @@ const models = ['digits@1', 'digits@2', 'digits@3']
 const replaced =
   (signal: NodeJS.Signals): Fault =>
   async ({ world, random }) => {
-    await world.signalWorker(random.pick(world.workers), signal)
+    const worker = random.pick(world.workers)
+    // A program that has only just been started has no order yet in which it could end.
+    if (signal === 'SIGTERM') await member(world, worker, true)
+    await world.signalWorker(worker, signal)
     world.startWorker()
   }
 
 /** Until the group has the worker as a member, or has given it up. */
-const member = ({ kafka, deployment }: World, { id }: WorkerProcess, is: boolean): Promise<void> =>
+export const member = ({ kafka, deployment }: World, { id }: WorkerProcess, is: boolean): Promise<void> =>
   until(`${id} ${is ? 'in' : 'out of'} the group`, async () => {
     const members = await groupMembers(kafka, deployment).catch(() => undefined)
     return members?.includes(id) === is
@@ -63,7 +66,9 @@ export const faults = {
     if (await registryAnswers(world.registry)) throw new Error('the registry answered while it was down')
     await world.startRegistry()
     await member(world, worker, true)
-    await world.signalWorker(world.workers[0]!, 'SIGTERM')
+    const leaving = world.workers[0]!
+    await member(world, leaving, true)
+    await world.signalWorker(leaving, 'SIGTERM')
   },
   'control-flood': async (scene) => {
     const id = randomUUID()

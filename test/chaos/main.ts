@@ -3,6 +3,7 @@
  * another model than the fences say.
  *
  *   npm run chaos -- --cells kill,zombie --delivery at-least-once --seed 7
+ *   npm run chaos -- --cells all@3 --faults 15                   all faults at random, with three workers instead of `--workers`
  *   npm run chaos -- --cells switch+kill --rate 20000 --seconds 600 --workers 3 --pause 2000      the swap, in earnest
  */
 import { writeFileSync } from 'node:fs'
@@ -14,7 +15,7 @@ import type { Delivery } from './world.js'
 
 const { values } = parseArgs({
   options: {
-    cells: { type: 'string', default: [...Object.keys(faults), Object.keys(faults).join('+')].join(',') },
+    cells: { type: 'string', default: [...Object.keys(faults), 'all', 'all@3'].join(',') },
     delivery: { type: 'string', default: 'at-least-once,exactly-once' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     workers: { type: 'string', default: '2' },
@@ -32,20 +33,20 @@ const minRecords = values.seconds ? recordsPerSecond * Number(values.seconds) : 
 const results: CellResult[] = []
 for (const delivery of values.delivery.split(',') as Delivery[])
   for (const cell of values.cells.split(',')) {
-    const chosen = cell.split('+') as FaultName[]
+    const [name = '', workers = values.workers] = cell.split('@')
+    const chosen = (name === 'all' ? Object.keys(faults) : name.split('+')) as FaultName[]
     const unknown = chosen.find((one) => !(one in faults))
-    if (unknown) throw new Error(`no fault ${unknown}; there are ${Object.keys(faults).join(', ')}`)
-    const name = new Set(chosen).size === Object.keys(faults).length ? 'all at random' : cell
-    const common = { name, delivery, faults: chosen, seed: Number(values.seed), workers: Number(values.workers) }
+    if (unknown) throw new Error(`no fault ${unknown}; there are ${Object.keys(faults).join(', ')}, and all`)
+    const common = { name, delivery, faults: chosen, seed: Number(values.seed), workers: Number(workers) }
     const begun = { ...common, recordsPerSecond, minRecords, minFaults: Number(values.faults) }
-    console.error(`${delivery} × ${name}, seed ${values.seed}`)
+    console.error(`${delivery} × ${name}, ${workers} workers, seed ${values.seed}`)
     try {
       const onProgress = (line: string) => console.error(`  ${line}`)
       results.push(await runCell({ ...begun, pauseMs: Number(values.pause), onProgress }))
     } catch (error) {
       const nothing = { records: 0, faults: 0, duplicates: 0, generations: 0, seconds: 0 }
       const failed = { ...nothing, gapAtSwitchMs: [], gapElsewhereMs: [], wrong: [String(error)] }
-      results.push({ name, delivery, seed: Number(values.seed), ...failed })
+      results.push({ name, delivery, seed: common.seed, workers: common.workers, ...failed })
     }
     if (values.json) writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`)
   }
@@ -56,6 +57,7 @@ const spread = (all: readonly number[]) => [0.5, 0.9, 1].map((part) => quantile(
 const head = [
   'delivery',
   'faults',
+  'workers',
   'n',
   'records',
   'duplicates',
@@ -66,7 +68,7 @@ const head = [
 ]
 const table = new Table({ head, style: { head: [], border: [] } })
 for (const one of results) {
-  const figures = [one.faults, one.records, one.duplicates, one.generations]
+  const figures = [one.workers, one.faults, one.records, one.duplicates, one.generations]
   const gaps = [spread(one.gapAtSwitchMs), spread(one.gapElsewhereMs)]
   table.push([one.delivery, one.name, ...figures, ...gaps, one.wrong.length === 0 ? 'ok' : one.wrong.join('; ')])
 }
