@@ -90,9 +90,10 @@ export const createTopics = (kafka: Kafka, plan: readonly TopicPlan[]): Promise<
   withAdmin(kafka, async (admin) => {
     const names = plan.map(({ topic }) => topic)
     const before = await describe(admin, names)
+    const missing = plan.filter(({ topic }) => !before.has(topic))
     const created = new Set<string>()
-    for (const one of plan) if (!before.has(one.topic) && (await create(admin, one))) created.add(one.topic)
-    if (created.size > 0) await shown(admin, created)
+    for (const one of missing) if (await create(admin, one)) created.add(one.topic)
+    if (missing.length > 0) await shown(admin, names)
     const present = created.size === plan.length ? before : await describe(admin, names)
     return plan.map((one) => {
       if (created.has(one.topic)) return { topic: one.topic, result: 'created' }
@@ -104,10 +105,10 @@ export const createTopics = (kafka: Kafka, plan: readonly TopicPlan[]): Promise<
 const shownWithinMs = 10_000
 
 /** A busy broker shows a topic a moment after it has made it: whoever used it at once would be told that there is none. */
-const shown = async (admin: Admin, topics: ReadonlySet<string>): Promise<void> => {
+const shown = async (admin: Admin, topics: readonly string[]): Promise<void> => {
   for (const deadline = performance.now() + shownWithinMs; performance.now() < deadline; await pause(50)) {
     const all = new Set(await admin.listTopics())
-    if ([...topics].every((topic) => all.has(topic))) return
+    if (topics.every((topic) => all.has(topic))) return
   }
 }
 
