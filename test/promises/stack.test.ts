@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findRunningStack, type Stack, startStack } from '../../docker/stack.js'
 import { createTopics } from '../../pipeline/kafka/admin.js'
 import { createKafka } from '../../pipeline/kafka/client.js'
@@ -27,7 +27,7 @@ async function fill({ brokers, registry }: Addresses): Promise<void> {
   await producer.send({ topic, messages: values.map((value) => ({ value, partition: 1 })) })
   // A broker that has just started takes a moment until it knows who coordinates a group.
   const commit = () => admin.setOffsets({ groupId: 'readers', topic, partitions: [{ partition: 1, offset: '2' }] })
-  await expect.poll(commit).toBeUndefined()
+  await vi.waitFor(commit, { timeout: 60_000, interval: 100 })
   const response = await fetch(`${registry}/subjects/${topic}-value/versions`, {
     method: 'POST',
     headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
