@@ -17,6 +17,8 @@ export const deadline = z
   .optional()
   .describe('end to end; no deadline by default')
 
+export type DeadlineSettings = 'deadline' | 'batch' | 'delivery' | 'transactionIntervalMs'
+
 interface Surroundings {
   readonly deadline?: { readonly class: DeadlineRule['class'] | 'hard'; readonly ms: number }
   readonly batch: { readonly maxDelayMs: number }
@@ -24,8 +26,18 @@ interface Surroundings {
   readonly transactionIntervalMs: number
 }
 
+/** What a record may have to wait for beside the model, by setting. What a transaction holds is not seen before it is committed. */
+const waitsOf = ({ batch, delivery, transactionIntervalMs }: Surroundings): (readonly [string, number])[] => [
+  ['batch.maxDelayMs', batch.maxDelayMs],
+  ...(delivery === 'exactly-once' ? [['transactionIntervalMs', transactionIntervalMs] as const] : []),
+]
+
+/** … and together. */
+export const waitsMs = (settings: Surroundings): number => waitsOf(settings).reduce((sum, [, ms]) => sum + ms, 0)
+
 /** What is wrong between the settings, with the path within the section and the arithmetic. */
-export function* deadlineRules({ deadline, batch, delivery, transactionIntervalMs }: Surroundings) {
+export function* deadlineRules(settings: Surroundings) {
+  const { deadline } = settings
   if (!deadline) return
   if (deadline.class === 'hard')
     yield [
@@ -33,11 +45,9 @@ export function* deadlineRules({ deadline, batch, delivery, transactionIntervalM
       'hard cannot be promised by a garbage-collected runtime on a shared kernel: ask for firm; ' +
         '`millrace models verify` measures what a bundle takes',
     ] as const
-  const waits: [name: string, ms: number][] = [['batch.maxDelayMs', batch.maxDelayMs]]
-  // What a transaction holds is not seen before it is committed.
-  if (delivery === 'exactly-once') waits.push(['transactionIntervalMs', transactionIntervalMs])
-  const waited = waits.reduce((sum, [, ms]) => sum + ms, 0)
+  const waited = waitsMs(settings)
   if (waited < deadline.ms) return
+  const waits = waitsOf(settings)
   const terms = waits.map(([name, ms]) => `${name} ${ms}`).join(' + ')
   yield [
     'ms',

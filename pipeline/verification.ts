@@ -1,6 +1,7 @@
 /** How a bundle is verified before it scores: against what, and when that was done before. */
 import type { Generation } from '../stages/ports.js'
 import type { Config } from './config.js'
+import { type DeadlineSettings, waitsMs } from './config-deadline.js'
 import { type InputSources, otherSchemas, registeredSchemas, replayRecords } from './input-evidence.js'
 import { failedGate, type GateReport, reportOf } from './model/gates.js'
 import type { LoaderOptions } from './model/loader.js'
@@ -13,7 +14,7 @@ import { type VerifyOptions, verifyBundle, type WriterSchema } from './model/ver
 export type Incumbent = Pick<Generation, 'model' | 'digest' | 'plan'>
 
 export interface VerificationOptions extends Omit<InputSources, 'topic' | 'timeoutMs'> {
-  readonly config: Pick<Config, 'topics' | 'verification' | 'inference' | 'bundles'>
+  readonly config: Pick<Config, 'topics' | 'verification' | 'inference' | 'bundles' | DeadlineSettings>
   readonly trustedKeys: readonly TrustedKey[]
   readonly store: Pick<BundleStore, 'find'>
   /** as in `VerifyOptions` */
@@ -85,14 +86,23 @@ const inputOf = ({ config, kafka, registry, signal }: VerificationOptions): Inpu
 
 const limitsOf = ({ config, trustedKeys }: VerificationOptions): VerifyOptions => {
   const { timeoutMs, memoryMb, batchSizes, measureMs } = config.verification
-  return { timeoutMs, memoryMb, batchSizes, measureMs, trustedKeys, intraOpThreads: config.inference.intraOpThreads }
+  const { deadline } = config
+  return {
+    timeoutMs,
+    memoryMb,
+    batchSizes,
+    measureMs,
+    trustedKeys,
+    intraOpThreads: config.inference.intraOpThreads,
+    ...(deadline && { deadline: { ms: deadline.ms, waitsMs: waitsMs(config) } }),
+  }
 }
 
 /** Whoever would not use what everybody else uses would only split the group. */
 const withoutBudget = ({ ref, digest, gates }: GateReport): GateReport =>
   reportOf(
     ref === undefined || digest === undefined ? undefined : { ref, digest },
-    gates.filter(({ gate }) => gate !== 'budget'),
+    gates.filter(({ gate }) => gate !== 'budget' && gate !== 'deadline'),
   )
 
 const mostRemembered = 1_000

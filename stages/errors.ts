@@ -237,6 +237,11 @@ export const errors = {
     retryable: false,
     remedy: 'make the model faster, or give the stage a larger budgetMs',
   },
+  'deadline-unfit': {
+    message: 'the model cannot keep the deadline of the deployment',
+    retryable: false,
+    remedy: 'make the model faster, ask for smaller budgets, or give deadline.ms more; see `millrace profile`',
+  },
   'hard-refused': {
     message: 'a hard deadline cannot be promised',
     retryable: false,

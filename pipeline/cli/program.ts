@@ -21,6 +21,8 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   'dead-letter': async () => (await import('./commands/dead-letter.js')).addDeadLetter,
   models: async () => (await import('./commands/models.js')).addModels,
   bundle: async () => (await import('./commands/bundle.js')).addBundle,
+  profile: async () => (await import('./commands/profile.js')).addProfile,
+  simulate: async () => (await import('./commands/simulate.js')).addSimulate,
 }
 
 const walkThrough = `

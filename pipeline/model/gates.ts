@@ -91,6 +91,7 @@ const telling: ReadonlySet<string> = new Set([
   'golden',
   'replay',
   'latency',
+  'deadline',
   'budget',
   'limits',
 ])

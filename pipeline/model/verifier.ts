@@ -10,6 +10,7 @@ import { compiledModule } from './compiled-module.js'
 import { failedGate, type Gate, type GateReport, reportOf } from './gates.js'
 import type { TrustedKey } from './keys.js'
 import { watchMemory } from './resident-memory.js'
+import type { DeadlineJob } from './verify-deadline.js'
 import { fromVerifier, type VerifyJob, type WriterSchema } from './verify-messages.js'
 
 export type { WriterSchema } from './verify-messages.js'
@@ -44,6 +45,8 @@ export interface VerifyOptions {
   readonly measureMs?: number
   /** whether batch sizes are measured for whoever reads the report; true by default; what has a budget is measured in any case */
   readonly latency?: boolean
+  /** of the deployment, where it has one */
+  readonly deadline?: DeadlineJob
   readonly signal?: AbortSignal
 }
 
@@ -136,6 +139,7 @@ function jobOf(path: string, options: VerifyOptions): VerifyJob {
     batchSizes: options.batchSizes ?? [1, 8, 64, 512],
     measureMs: options.measureMs ?? 200,
     latency: options.latency ?? true,
+    ...(options.deadline && { deadline: options.deadline }),
     ...(replay && {
       replay: {
         active: resolve(replay.activePath),

@@ -5,6 +5,7 @@ import { fitGraphs } from './fit-graphs.js'
 import { type GateListener, type GateRun, startGates } from './gates.js'
 import { type LocalModel, loadLocally } from './local-model.js'
 import { verifySignature } from './signature.js'
+import { deadlineFinding } from './verify-deadline.js'
 import { latencyFinding, measureBudgets, measureSizes, sampleRows } from './verify-latency.js'
 import type { VerifyJob } from './verify-messages.js'
 import { replay, replayFinding } from './verify-replay.js'
@@ -23,6 +24,7 @@ export const verificationGates = [
   'replay',
   'warm-up',
   'latency',
+  'deadline',
   'budget',
 ] as const
 
@@ -119,13 +121,21 @@ async function runningGates(run: GateRun, bundle: Bundle, model: LocalModel, job
     () => measureSizes(model, rowsOf, job.batchSizes, 0),
     (measured) => `${measured.length} batch sizes`,
   )
-  if (job.latency)
-    await run.pass(
-      'latency',
-      () => measureSizes(model, rowsOf, job.batchSizes, job.measureMs),
-      (measured) => latencyFinding(measured, job.batchSizes),
-    )
+  const measured = job.latency
+    ? await run.pass(
+        'latency',
+        () => measureSizes(model, rowsOf, job.batchSizes, job.measureMs),
+        (sizes) => latencyFinding(sizes, job.batchSizes),
+      )
+    : undefined
   const { stages } = bundle.manifest
+  const { deadline } = job
+  if (deadline && measured)
+    await run.pass(
+      'deadline',
+      () => deadlineFinding(deadline, stages, measured),
+      (finding) => finding,
+    )
   if (stages && Object.keys(stages).length > 0)
     await run.pass(
       'budget',

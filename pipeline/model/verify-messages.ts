@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type ErrorCode, errors } from '../../stages/errors.js'
 import type { Gate } from './gates.js'
 import type { TrustedKey } from './keys.js'
+import type { DeadlineJob } from './verify-deadline.js'
 
 /** A schema with which records of the input topic were written: one version of its subject. */
 export interface WriterSchema {
@@ -26,6 +27,7 @@ export interface VerifyJob {
   readonly measureMs: number
   /** whether to measure them at all */
   readonly latency: boolean
+  readonly deadline?: DeadlineJob
 }
 
 export interface ReplayJob {

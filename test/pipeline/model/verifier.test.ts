@@ -133,6 +133,26 @@ describe('a bundle is refused', () => {
     expect(measured).toMatchObject({ inferenceMissRatio: 0, inferenceP99Ms: expect.any(Number) })
   })
 
+  test('that cannot keep the deadline of the deployment, with the arithmetic', async () => {
+    const stages = {
+      inference: { class: 'firm', budgetMs: 600, perRecords: 4 },
+      postprocess: { class: 'soft', budgetMs: 500, perRecords: 4 },
+    }
+    const greedy = await verifyBundle(await pairFolder({ change: { stages } }), {
+      ...quick,
+      deadline: { ms: 1_100, waitsMs: 1 },
+    })
+    expect(failed(greedy)).toMatchObject([{ gate: 'deadline', code: 'deadline-unfit' }])
+    expect(find(greedy, 'deadline')?.detail).toBe(
+      'the budgets add up past the deadline: inference 600 + postprocess 500 + waiting 1 = 1101 ms of 1100',
+    )
+    const slow = await verifyBundle(await pairFolder(), { ...quick, deadline: { ms: 100, waitsMs: 100 } })
+    expect(failed(slow)).toMatchObject([{ gate: 'deadline', code: 'deadline-unfit' }])
+    expect(find(slow, 'deadline')?.detail).toMatch(/\(p99 of a record alone\) \+ 100 of waiting = 100\.?\d* ms of 100$/)
+    const fit = await verifyBundle(await pairFolder(), { ...quick, deadline: { ms: 60_000, waitsMs: 1 } })
+    expect(find(fit, 'deadline')).toMatchObject({ ok: true, measured: { deadlineMs: 60_000 } })
+  })
+
   test('that is slower than its budget', async () => {
     const stages = { inference: { class: 'firm', budgetMs: 1e-6, perRecords: 4 } }
     const report = await verifyBundle(await pairFolder({ change: { stages } }), quick)

@@ -1,0 +1,148 @@
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { MillraceError } from '../../../stages/errors.js'
+import { between, type CostRow } from '../../cost-profile.js'
+import { type Arrival, type Fate, type Simulation, simulate } from '../../simulate.js'
+import { type Context, contextOf } from '../context.js'
+import { count } from '../format.js'
+import { examples, positiveNumber, wholeNumber } from '../options.js'
+import { facts } from '../output.js'
+import type { Session } from '../session.js'
+
+interface SimulateFlags {
+  readonly profile: string
+  readonly trace?: string
+  readonly rate: number
+  readonly seconds: number
+  readonly partitions: number
+  readonly deadlineMs: number
+  readonly class: string
+  readonly afterMs: number
+  readonly maxRecords: number
+  readonly maxDelayMs: number
+}
+
+export const addSimulate = (program: Command, session: Session): void => {
+  const command = program
+    .command('simulate')
+    .summary('what would come in time')
+    .description(
+      'Sends a trace, or a steady rate, through the scheduling of the pipe on a virtual clock, with a model that takes what its profile says. ' +
+        'A trace has one record a line: {"at": ms, "partition": n, "deadlineMs": ms, if it has its own}.',
+    )
+    .requiredOption('--profile <file>', 'what `millrace profile --json` has written')
+    .option('--trace <file>', 'JSON lines; a steady rate by default')
+    .option('--rate <number>', 'records a second', positiveNumber, 1_000)
+    .option('--seconds <number>', 'for so long', positiveNumber, 10)
+    .option('--partitions <number>', 'in turn', wholeNumber(1, 10_000), 4)
+    .option('--deadline-ms <ms>', 'from the time of a record', positiveNumber, 100)
+    .option('--class <class>', 'soft or firm', 'firm')
+    .option('--after-ms <ms>', 'from scored to acknowledged', Number, 5)
+    .option('--max-records <number>', 'of a micro-batch', wholeNumber(1, 1 << 16), 2_048)
+    .option('--max-delay-ms <ms>', 'of a micro-batch', wholeNumber(0, 60_000), 1)
+    .action((flags: SimulateFlags) => run(contextOf(session, command), flags))
+  examples(
+    command,
+    ['millrace simulate --profile mine.json --rate 20000 --deadline-ms 50', 'would it keep up?'],
+    ['millrace simulate --profile mine.json --trace rush-hour.jsonl --json', 'a trace of your own, for a script'],
+  )
+}
+
+const run = async (context: Context, flags: SimulateFlags): Promise<void> => {
+  const kind = flags.class
+  if (kind !== 'soft' && kind !== 'firm') throw new MillraceError('usage', `--class ${kind}: soft or firm`)
+  const table = parse(profile, await read(flags.profile), flags.profile).table
+  const trace = flags.trace === undefined ? steady(flags) : parseTrace(await read(flags.trace), flags.trace)
+  const { deadlineMs, afterMs, maxRecords, maxDelayMs } = flags
+  const simulated = simulate(trace, {
+    rule: { class: kind, ms: deadlineMs },
+    limits: { maxRecords, maxDelayMs, maxBytes: Number.MAX_SAFE_INTEGER },
+    concurrency: 2,
+    costs: {
+      likelyMs: (rows) => between(table, rows, 'p50Ms'),
+      mostMs: (rows) => between(table, rows, 'p99Ms'),
+      afterMs,
+    },
+    takesMs: takes(table),
+  })
+  const summary = summarise(simulated, afterMs)
+  context.output.result(summary, () =>
+    facts(
+      Object.entries(summary).map(([name, value]) => [
+        name,
+        value < 1 ? String(Number(value.toFixed(3))) : count(value),
+      ]),
+      context.output.colors,
+    ),
+  )
+}
+
+/** One batch in fifty takes as long as one in a hundred may. */
+const takes = (table: readonly CostRow[]) => {
+  let batches = 0
+  return (rows: number) => between(table, rows, ++batches % 50 === 0 ? 'p99Ms' : 'p50Ms')
+}
+
+const steady = ({ rate, seconds, partitions }: SimulateFlags): Arrival[] =>
+  Array.from({ length: Math.round(rate * seconds) }, (_, index) => ({
+    at: (1_000 * index) / rate,
+    partition: index % partitions,
+  }))
+
+const summarise = ({ fates, busyMs, elapsedMs }: Simulation, afterMs: number) => {
+  const of = (result: Fate['result']) => fates.filter((fate) => fate.result === result).length
+  const slack = fates
+    .filter(({ result }) => result === 'in-time')
+    .map(({ deadline, readyAt }) => deadline - readyAt - afterMs)
+    .sort((one, other) => one - other)
+  const inTime = of('in-time')
+  return {
+    records: fates.length,
+    inTime,
+    late: of('late'),
+    dropped: of('dropped'),
+    withheld: of('withheld'),
+    missRatio: fates.length === 0 ? 0 : 1 - inTime / fates.length,
+    goodputPerSecond: elapsedMs > 0 ? (1_000 * inTime) / elapsedMs : 0,
+    modelBusy: elapsedMs > 0 ? busyMs / elapsedMs : 0,
+    leastSlackMs: slack[0] ?? 0,
+    medianSlackMs: slack[slack.length >> 1] ?? 0,
+  }
+}
+
+const time = z.number().nonnegative()
+const profile = z.object({
+  table: z.array(z.object({ rows: z.number().positive(), batches: time.default(0), p50Ms: time, p99Ms: time })).min(1),
+})
+const arrival = z.object({ at: time, partition: z.int().nonnegative(), deadlineMs: time.optional() })
+
+const read = async (path: string): Promise<string> => {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new MillraceError('file-unreadable', `${path}: ${(error as Error).message}`)
+  }
+}
+
+const parseTrace = (text: string, path: string): Arrival[] =>
+  text
+    .split('\n')
+    .map((line, index) => [line.trim(), `${path}:${index + 1}`] as const)
+    .filter(([line]) => line !== '')
+    .map(([line, at]) => {
+      const { deadlineMs, ...rest } = parse(arrival, line, at)
+      return deadlineMs === undefined ? rest : { ...rest, deadlineMs }
+    })
+
+const parse = <T extends z.ZodType>(type: T, text: string, at: string): z.output<T> => {
+  try {
+    return type.parse(JSON.parse(text))
+  } catch (error) {
+    const why =
+      error instanceof z.ZodError
+        ? error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+        : [String(error)]
+    throw new MillraceError('record-invalid', `${at}: ${why.join('; ')}`)
+  }
+}
