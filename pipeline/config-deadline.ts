@@ -43,7 +43,7 @@ export function* deadlineRules(settings: Surroundings) {
     yield [
       'class',
       'hard cannot be promised by a garbage-collected runtime on a shared kernel: ask for firm; ' +
-        '`millrace models verify` measures what a bundle takes',
+        '`millrace profile` measures which one a bundle can keep',
     ] as const
   const waited = waitsMs(settings)
   if (waited < deadline.ms) return

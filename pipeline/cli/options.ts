@@ -16,12 +16,20 @@ export const wholeNumber =
     throw new InvalidArgumentError(`It must be a whole number ${range}.`)
   }
 
-/** A number above zero. */
-export const positiveNumber = (text: string): number => {
-  const number = Number(text)
-  if (text.trim() !== '' && Number.isFinite(number) && number > 0) return number
-  throw new InvalidArgumentError('It must be a number above 0.')
-}
+const numberThat =
+  (fits: (number: number) => boolean, which: string) =>
+  (text: string): number => {
+    const number = Number(text)
+    if (text.trim() !== '' && Number.isFinite(number) && fits(number)) return number
+    throw new InvalidArgumentError(`It must be a number ${which}.`)
+  }
+
+export const positiveNumber = numberThat((number) => number > 0, 'above 0')
+
+export const numberFromZero = numberThat((number) => number >= 0, 'from 0')
+
+/** Of a whole; neither nothing nor all of it. */
+export const share = numberThat((number) => number > 0 && number < 1, 'between 0 and 1')
 
 /** What stands at the end of a command's help: a line to type, and what it does. */
 export const examples = (command: Command, ...lines: readonly (readonly [string, string])[]): Command =>

@@ -1,5 +1,5 @@
 import { type Bundle, readBundle } from './bundle.js'
-import { loadLocally } from './local-model.js'
+import { type LocalModel, loadLocally } from './local-model.js'
 import { measureSizes, quantile, sampleRows } from './verify-latency.js'
 
 export interface ProfileOptions {
@@ -34,13 +34,10 @@ export interface Profile {
 
 /** Measures a bundle on copies of its first golden case, in this very thread. Rejects as `readBundle` and `loadLocally` do. */
 export async function profileBundle(path: string, options: ProfileOptions): Promise<Profile> {
-  const { batchSizes, measureMs, missRatio, intraOpThreads } = options
-  const bundle: Bundle = await readBundle(path)
+  const { missRatio, intraOpThreads } = options
+  const bundle = await readBundle(path)
   const model = await loadLocally(bundle, intraOpThreads)
-  const rowsOf = (count: number) => sampleRows(bundle, count)
-  await measureSizes(model, rowsOf, batchSizes, 0)
-  const measured = await measureSizes(model, rowsOf, batchSizes, measureMs)
-  await model.scorer.close()
+  const measured = await measureWarm(bundle, model, options).finally(() => model.scorer.close())
   return {
     ref: bundle.ref,
     digest: bundle.digest,
@@ -54,4 +51,10 @@ export async function profileBundle(path: string, options: ProfileOptions): Prom
       stages: Object.fromEntries([...graphMs].map(([file, ms]) => [file, quantile(ms, 0.99)])),
     })),
   }
+}
+
+async function measureWarm(bundle: Bundle, model: LocalModel, { batchSizes, measureMs }: ProfileOptions) {
+  const rowsOf = (count: number) => sampleRows(bundle, count)
+  await measureSizes(model, rowsOf, batchSizes, 0)
+  return measureSizes(model, rowsOf, batchSizes, measureMs)
 }

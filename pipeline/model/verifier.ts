@@ -43,7 +43,7 @@ export interface VerifyOptions {
   readonly batchSizes?: readonly number[]
   /** how long each batch size and each budget is measured; 200 by default */
   readonly measureMs?: number
-  /** whether batch sizes are measured for whoever reads the report; true by default; what has a budget is measured in any case */
+  /** whether batch sizes are measured for whoever reads the report; true by default; what has a budget or a deadline is measured in any case */
   readonly latency?: boolean
   /** of the deployment, where it has one */
   readonly deadline?: DeadlineJob

@@ -121,15 +121,16 @@ async function runningGates(run: GateRun, bundle: Bundle, model: LocalModel, job
     () => measureSizes(model, rowsOf, job.batchSizes, 0),
     (measured) => `${measured.length} batch sizes`,
   )
-  const measured = job.latency
-    ? await run.pass(
-        'latency',
-        () => measureSizes(model, rowsOf, job.batchSizes, job.measureMs),
-        (sizes) => latencyFinding(sizes, job.batchSizes),
-      )
-    : undefined
-  const { stages } = bundle.manifest
   const { deadline } = job
+  const measured =
+    job.latency || deadline
+      ? await run.pass(
+          'latency',
+          () => measureSizes(model, rowsOf, job.batchSizes, job.measureMs),
+          (sizes) => latencyFinding(sizes, job.batchSizes),
+        )
+      : undefined
+  const { stages } = bundle.manifest
   if (deadline && measured)
     await run.pass(
       'deadline',

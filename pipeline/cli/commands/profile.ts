@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { type Profile, profileBundle } from '../../model/profile.js'
 import { type Context, contextOf } from '../context.js'
 import { count } from '../format.js'
-import { examples, positiveNumber } from '../options.js'
+import { examples, positiveNumber, share } from '../options.js'
 import { type Colors, table } from '../output.js'
 import type { Session } from '../session.js'
 
@@ -24,7 +24,7 @@ export const addProfile = (program: Command, session: Session): void => {
     )
     .argument('<bundle>', 'folder or .tar.gz')
     .option('--sizes <list>', 'batch sizes, comma-separated', numbers, [1, 8, 64, 512, 2048])
-    .option('--miss-ratio <share>', 'share of batches that may miss the budget', positiveNumber, 0.01)
+    .option('--miss-ratio <share>', 'share of batches that may miss the budget', share, 0.01)
     .option('--measure-ms <ms>', 'for so long, each', positiveNumber, 500)
     .action((path: string, flags: ProfileFlags) => run(contextOf(session, command), path, flags))
   examples(

@@ -6,7 +6,7 @@ import { between, type CostRow } from '../../cost-profile.js'
 import { type Arrival, type Fate, type Simulation, simulate } from '../../simulate.js'
 import { type Context, contextOf } from '../context.js'
 import { count } from '../format.js'
-import { examples, positiveNumber, wholeNumber } from '../options.js'
+import { examples, numberFromZero, positiveNumber, wholeNumber } from '../options.js'
 import { facts } from '../output.js'
 import type { Session } from '../session.js'
 
@@ -38,7 +38,7 @@ export const addSimulate = (program: Command, session: Session): void => {
     .option('--partitions <number>', 'in turn', wholeNumber(1, 10_000), 4)
     .option('--deadline-ms <ms>', 'from the time of a record', positiveNumber, 100)
     .option('--class <class>', 'soft or firm', 'firm')
-    .option('--after-ms <ms>', 'from scored to acknowledged', Number, 5)
+    .option('--after-ms <ms>', 'from scored to acknowledged', numberFromZero, 5)
     .option('--max-records <number>', 'of a micro-batch', wholeNumber(1, 1 << 16), 2_048)
     .option('--max-delay-ms <ms>', 'of a micro-batch', wholeNumber(0, 60_000), 1)
     .action((flags: SimulateFlags) => run(contextOf(session, command), flags))

@@ -9,7 +9,7 @@ const bundle = resolve('models/bundles/digits@1.tar.gz')
 test('a profile says what a model costs and what it can be given, and a simulation of it which records come in time', async () => {
   const directory = await temporaryDirectory()
   const quick = ['profile', bundle, '--sizes', '1,64', '--measure-ms', '20']
-  expect((await millrace(quick)).stdout).toMatch(/firm, budgetMs [\d.]+, perRecords 64[^]*hard it cannot/)
+  expect((await millrace(quick)).stdout).toMatch(/firm, budgetMs [\d.]+, perRecords 64[\s\S]*hard it cannot/)
   const profile = await millraceJson<{ table: { rows: number; p50Ms: number; p99Ms: number }[] }>(quick)
   expect(profile.table.map(({ rows }) => rows)).toEqual([1, 64])
   for (const { p50Ms, p99Ms } of profile.table) expect(p99Ms).toBeGreaterThanOrEqual(p50Ms)
@@ -36,4 +36,12 @@ test('what is no profile or no trace is told where', async () => {
     directory,
   })
   expect([code, stderr]).toEqual([1, expect.stringContaining('trace.jsonl:2: at:')])
+})
+
+test('a simulation asks for times that can be', async () => {
+  for (const wrong of ['soon', '-1'])
+    expect(await millrace(['simulate', '--profile', 'profile.json', '--after-ms', wrong])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('It must be a number from 0'),
+    })
 })

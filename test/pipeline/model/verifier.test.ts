@@ -149,7 +149,12 @@ describe('a bundle is refused', () => {
     const slow = await verifyBundle(await pairFolder(), { ...quick, deadline: { ms: 100, waitsMs: 100 } })
     expect(failed(slow)).toMatchObject([{ gate: 'deadline', code: 'deadline-unfit' }])
     expect(find(slow, 'deadline')?.detail).toMatch(/\(p99 of a record alone\) \+ 100 of waiting = [\d.]+ ms of 100$/)
-    const fit = await verifyBundle(await pairFolder(), { ...quick, deadline: { ms: 60_000, waitsMs: 1 } })
+    const fit = await verifyBundle(await pairFolder(), {
+      ...quick,
+      // What a deadline asks for is measured for nobody else too.
+      latency: false,
+      deadline: { ms: 60_000, waitsMs: 1 },
+    })
     expect(find(fit, 'deadline')).toMatchObject({ ok: true, measured: { deadlineMs: 60_000 } })
   })
 
