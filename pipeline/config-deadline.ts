@@ -27,13 +27,10 @@ interface Surroundings {
 }
 
 /** What a record may have to wait for beside the model, by setting. What a transaction holds is not seen before it is committed. */
-const waitsOf = ({ batch, delivery, transactionIntervalMs }: Surroundings): (readonly [string, number])[] => [
+export const waitsOf = ({ batch, delivery, transactionIntervalMs }: Surroundings): (readonly [string, number])[] => [
   ['batch.maxDelayMs', batch.maxDelayMs],
   ...(delivery === 'exactly-once' ? [['transactionIntervalMs', transactionIntervalMs] as const] : []),
 ]
-
-/** … and together. */
-export const waitsMs = (settings: Surroundings): number => waitsOf(settings).reduce((sum, [, ms]) => sum + ms, 0)
 
 /** What is wrong between the settings, with the path within the section and the arithmetic. */
 export function* deadlineRules(settings: Surroundings) {
@@ -45,9 +42,9 @@ export function* deadlineRules(settings: Surroundings) {
       'hard cannot be promised by a garbage-collected runtime on a shared kernel: ask for firm; ' +
         '`millrace profile` measures which one a bundle can keep',
     ] as const
-  const waited = waitsMs(settings)
-  if (waited < deadline.ms) return
   const waits = waitsOf(settings)
+  const waited = waits.reduce((sum, [, ms]) => sum + ms, 0)
+  if (waited < deadline.ms) return
   const terms = waits.map(([name, ms]) => `${name} ${ms}`).join(' + ')
   yield [
     'ms',

@@ -1,5 +1,6 @@
 /** What a model costs by batch size, learnt while it scores. */
 import type { MeasuredCost } from '../stages/ports.js'
+import { between } from './between.js'
 import { createRecentTimes, type RecentTimes } from './recent-times.js'
 
 export interface CostRow {
@@ -80,19 +81,4 @@ function tableOf(buckets: readonly (Bucket | undefined)[]): CostRow[] {
     })
   }
   return table
-}
-
-/** A line through the two neighbours; one point is taken for a fixed cost below it and a cost per row above. */
-export function between(table: readonly CostRow[], rows: number, column: 'p50Ms' | 'p99Ms'): number {
-  const first = table[0]
-  if (!first) return 0
-  if (rows <= first.rows) return first[column]
-  const after = table.findIndex((row) => row.rows >= rows)
-  if (after > 0) return onLine(table[after - 1]!, table[after]!, rows, column)
-  const last = table.at(-1)!
-  return table.length === 1 ? (first[column] * rows) / first.rows : onLine(table.at(-2)!, last, rows, column)
-}
-
-function onLine(low: CostRow, high: CostRow, rows: number, column: 'p50Ms' | 'p99Ms'): number {
-  return low[column] + ((high[column] - low[column]) * (rows - low.rows)) / (high.rows - low.rows)
 }

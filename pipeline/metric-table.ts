@@ -215,6 +215,18 @@ export const metricTable = {
     help: 'Inference threads that died; each is started again.',
     labels: [],
   },
+  millrace_budget_batches_total: {
+    type: 'counter',
+    unit: 'batches',
+    help: 'Batches of the stages of a model (preprocess, inference, postprocess) for which its bundle states a budget, by its class.',
+    labels: ['stage', 'class'],
+  },
+  millrace_budget_missed_total: {
+    type: 'counter',
+    unit: 'batches',
+    help: 'Of these, batches in which the stage took longer than its budget for so many records.',
+    labels: ['stage', 'class'],
+  },
 } as const satisfies Record<string, MetricEntry>
 
 export type MetricName = keyof typeof metricTable

@@ -13,6 +13,7 @@ import type { PartState } from './part-states.js'
 import type { PipeObserver } from './pipe-observer.js'
 import type { PipeStats } from './pipe-stats.js'
 import type { ShadowStats } from './shadow-report.js'
+import type { BudgetCount } from './stage-costs.js'
 import type { SwapStatus } from './swap/swap.js'
 
 /** What metrics need of a worker. */
@@ -27,6 +28,7 @@ export interface MeasuredWorker {
     readonly pipe: PipeStats
     readonly mainThread: { readonly activeMs: number; readonly idleMs: number }
     readonly threadDeaths: number
+    readonly budgets: readonly BudgetCount[]
     readonly shadow: ShadowStats | undefined
   }
   readonly events: Observable<ModelEvent>
@@ -110,7 +112,7 @@ const showStatus = (
   { id, config, status }: MeasuredWorker,
   lag: readonly PartitionLag[],
 ) => {
-  const { deployment, ready, parts, model, pipe, mainThread, threadDeaths, shadow } = status
+  const { deployment, ready, parts, model, pipe, mainThread, threadDeaths, budgets, shadow } = status
   const count = (name: keyof Meters['counters'], values: Values) => {
     counters[name].reset()
     for (const [labels, value] of values) counters[name].inc(labels, value)
@@ -166,6 +168,16 @@ const showStatus = (
   count('millrace_commits_total', [[{}, pipe.commits]])
   count('millrace_transactions_total', by('result', pipe.transactions))
   count('millrace_inference_thread_deaths_total', [[{}, threadDeaths]])
+  const perStage = (pick: (budget: BudgetCount) => number): Values =>
+    budgets.map((budget) => [{ stage: budget.stage, class: budget.class }, pick(budget)])
+  count(
+    'millrace_budget_batches_total',
+    perStage(({ batches }) => batches),
+  )
+  count(
+    'millrace_budget_missed_total',
+    perStage(({ missed }) => missed),
+  )
   if (!shadow) return
   const { compared, agreed, failed, skipped, meanDistance, maxDistance } = shadow
   count('millrace_shadow_records_total', by('result', { agreed, differed: compared - agreed, failed, skipped }))

@@ -92,6 +92,23 @@ export const status = z
       .object({ activeMs: z.number(), idleMs: z.number() })
       .describe('of the process since its start: idle is waiting for something to happen'),
     threadDeaths: z.number(),
+    budgets: z
+      .array(z.object({ stage: z.string(), class: z.string(), batches: z.number(), missed: z.number() }))
+      .describe('batches of stages for which a bundle states a budget, and how many of them took longer'),
+    stageCosts: z
+      .array(
+        z.object({
+          generation: z.number(),
+          model: z.string(),
+          stages: z.array(
+            z.object({
+              stage: z.string(),
+              table: z.array(z.object({ rows: z.number(), batches: z.number(), p50Ms: z.number(), p99Ms: z.number() })),
+            }),
+          ),
+        }),
+      )
+      .describe('what the stages of the newest generations cost by batch size'),
     group: z.object({
       state: z.string().nullable().describe('as the broker calls it; null while it cannot be asked'),
       workers: z.array(groupWorker),

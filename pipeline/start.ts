@@ -11,6 +11,7 @@ import { createPartStates, type Part, type PartState, type PartStates } from './
 import { observers, type PipeObserver } from './pipe-observer.js'
 import { createPipeStats, type PipeStats } from './pipe-stats.js'
 import type { ShadowStats } from './shadow-report.js'
+import { type BudgetCount, createStageCosts, type GenerationStages } from './stage-costs.js'
 import type { SwapStatus } from './swap/swap.js'
 
 import { openTraces } from './traces.js'
@@ -51,6 +52,10 @@ export interface WorkerStatus {
   readonly shadow: ShadowStats | undefined
   /** inference threads that died and were started again */
   readonly threadDeaths: number
+  /** how stages of models kept the budgets of their bundles */
+  readonly budgets: readonly BudgetCount[]
+  /** what they cost by batch size, in the newest generations */
+  readonly stageCosts: readonly GenerationStages[]
 }
 
 export interface Worker {
@@ -74,6 +79,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const startedAt = Date.now()
   const states = createPartStates()
   const stats = createPipeStats()
+  const stageCosts = createStageCosts()
   /** asked to stop: nothing new is begun */
   const stopping = new AbortController()
   /** nothing is in flight any more: what is waited for is given up */
@@ -125,7 +131,7 @@ export function startWorker(options: WorkerOptions): Worker {
     const guardrails = await openGuardrails(scope, clients, swap, eventLog)
     const traces = await openTraces({ settings: config.traces, deployment: config.deployment, worker: id })
     if (traces) scope.onClose(traces.close)
-    const watching = [stats.observer, observer, guardrails?.observer, traces?.observer].filter(
+    const watching = [stats.observer, stageCosts.observer, observer, guardrails?.observer, traces?.observer].filter(
       (one) => one !== undefined,
     )
     let halted: MillraceError | undefined
@@ -185,7 +191,20 @@ export function startWorker(options: WorkerOptions): Worker {
       const mainThread = { activeMs, idleMs }
       const { deployment } = config
       const shadow = shadowStats()
-      return { worker: id, deployment, ready, startedAt, parts: all, model, pipe, mainThread, shadow, threadDeaths }
+      return {
+        worker: id,
+        deployment,
+        ready,
+        startedAt,
+        parts: all,
+        model,
+        pipe,
+        mainThread,
+        shadow,
+        threadDeaths,
+        budgets: stageCosts.budgets,
+        stageCosts: stageCosts.all,
+      }
     },
     async stop() {
       stopping.abort()

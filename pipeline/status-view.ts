@@ -13,6 +13,11 @@ export const statusView = (own: WorkerStatus, group: GroupStatus | undefined, vi
   return {
     ...own,
     parts: [...own.parts],
+    budgets: [...own.budgets],
+    stageCosts: own.stageCosts.map(({ stages, ...one }) => ({
+      ...one,
+      stages: stages.map(({ stage, table }) => ({ stage, table: [...table] })),
+    })),
     model: {
       active: active ?? null,
       previous: previous ?? null,

@@ -1,7 +1,7 @@
 /** How a bundle is verified before it scores: against what, and when that was done before. */
 import type { Generation } from '../stages/ports.js'
 import type { Config } from './config.js'
-import { type DeadlineSettings, waitsMs } from './config-deadline.js'
+import { type DeadlineSettings, waitsOf } from './config-deadline.js'
 import { type InputSources, otherSchemas, registeredSchemas, replayRecords } from './input-evidence.js'
 import { failedGate, type GateReport, reportOf } from './model/gates.js'
 import type { LoaderOptions } from './model/loader.js'
@@ -24,8 +24,8 @@ export interface VerificationOptions extends Omit<InputSources, 'topic' | 'timeo
 /**
  * What stands before a switch: a bundle is verified in a process of its own, against every version of the input's schema, and replays the
  * newest records beside the incumbent. Three shorten it: a bundle that passed in the same company a while ago, and one that was verified on
- * this machine when nothing scores yet or the group has settled on it, are only loaded with care; and of one that is settled it is only asked
- * whether it can run here.
+ * this machine when nothing scores yet (and no deadline asks how fast it is) or the group has settled on it, are only loaded with care; and of
+ * one that is settled it is only asked whether it can run here.
  */
 export function createVerification(
   options: VerificationOptions,
@@ -36,7 +36,8 @@ export function createVerification(
   const passed = createMemory(config.verification.validForMs)
   return async (path, { ref, digest, settled }) => {
     const active = incumbent()
-    if ((settled || !active) && (await marks.has(digest))) return undefined
+    // Whether a deadline can be kept is a question of the deployment, not only of the machine.
+    if ((settled || !(active || config.deadline)) && (await marks.has(digest))) return undefined
     const limits = limitsOf(options)
     const verify = async (): Promise<GateReport | undefined> => {
       if (settled) return withoutBudget(await verifyBundle(path, { ...limits, measureMs: 0, batchSizes: [1], signal }))
@@ -94,7 +95,7 @@ const limitsOf = ({ config, trustedKeys }: VerificationOptions): VerifyOptions =
     measureMs,
     trustedKeys,
     intraOpThreads: config.inference.intraOpThreads,
-    ...(deadline && { deadline: { ms: deadline.ms, waitsMs: waitsMs(config) } }),
+    ...(deadline && { deadline: { ms: deadline.ms, waits: waitsOf(config) } }),
   }
 }
 

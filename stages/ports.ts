@@ -122,6 +122,15 @@ export interface Rows {
   readonly columns: readonly TensorData[]
 }
 
+/** The graphs that a bundle may have, in the order in which they run. */
+export type ModelStage = 'preprocess' | 'inference' | 'postprocess'
+
+/** What one call took of a model, in milliseconds, by the stages that it has. */
+export interface Spent {
+  readonly rows: number
+  readonly ms: Readonly<Partial<Record<ModelStage, number>>>
+}
+
 /** What a model said of `count` rows. */
 export interface Outputs {
   readonly count: number
@@ -132,6 +141,8 @@ export interface Outputs {
   readonly scoresWidth: number
   /** other named outputs: `count * width`, row after row */
   readonly values: ReadonlyMap<string, { readonly data: Float32Array; readonly width: number }>
+  /** of the call that they come from, where that is one */
+  readonly spent?: Spent
 }
 
 /**
@@ -153,6 +164,16 @@ export class InferenceError extends Error {
 export interface MeasuredCost {
   readonly rows: number
   readonly ms: readonly number[]
+  /** of these, what each stage took */
+  readonly stages?: Readonly<Partial<Record<ModelStage, readonly number[]>>>
+}
+
+/** What a bundle asks of one of its stages: by ascending number of rows, how many milliseconds a batch may take. */
+export interface StageBudget {
+  readonly stage: ModelStage
+  /** hard is not granted to anybody */
+  readonly class: 'soft' | 'firm' | 'hard'
+  readonly table: readonly { readonly rows: number; readonly ms: number }[]
 }
 
 /** A bundle that is loaded and warm. Whoever has it loaded closes the scorer. */
@@ -166,6 +187,8 @@ export interface LoadedModel {
   readonly findings?: string
   /** by batch size, where it was measured as it was loaded */
   readonly costs?: readonly MeasuredCost[]
+  /** what it asks of its stages */
+  readonly budgets?: readonly StageBudget[]
 }
 
 export interface ModelLoader {
@@ -191,6 +214,8 @@ export interface Generation {
   readonly scorer: Scorer
   /** by batch size, where it was measured before it scored */
   readonly costs?: readonly MeasuredCost[]
+  /** what the bundle asks of its stages */
+  readonly budgets?: readonly StageBudget[]
   /** scores a share of the keys instead, under the same number */
   readonly canary?: { readonly generation: Generation; readonly percent: number }
   /** scores everything too, for comparison: what it says is not published */

@@ -32,7 +32,12 @@ export async function scoreBatch(batch: MicroBatch, now: () => number, stopped: 
     const from = taken.get(generation) ?? 0
     taken.set(generation, from + rows)
     const { outputs, failed } = answers.get(generation)!
-    const piece = { outputs: sliceOutputs(outputs, from, from + rows), failed: failedWithin(failed, from, from + rows) }
+    // What the call took is said once, with its first piece.
+    const spent = from === 0 && outputs.spent ? { spent: outputs.spent } : {}
+    const piece = {
+      outputs: { ...sliceOutputs(outputs, from, from + rows), ...spent },
+      failed: failedWithin(failed, from, from + rows),
+    }
     return { generation, parts: run, rows, closedBy, ...piece, scoredAt }
   })
 }

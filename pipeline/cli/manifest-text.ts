@@ -1,5 +1,6 @@
 /** A manifest in a few lines: what it reads, and what its outputs mean. */
 import type { Manifest } from '../model/manifest.js'
+import { budgetsOf } from '../model/stage-budget.js'
 
 const shown = 12
 
@@ -13,9 +14,9 @@ export const describeManifest = ({ inputs, outputs, stages, files }: Manifest): 
   ...(outputs.scores === undefined ? [] : [['scores', outputs.scores] as [string, string]]),
   ...Object.entries(outputs.values).map(([name, tensor]): [string, string] => ['value', `${tensor} as ${name}`]),
   ...(outputs.labels ? [['classes', some(outputs.labels)] as [string, string]] : []),
-  ...Object.entries(stages ?? {}).map(([stage, limit]): [string, string] => [
+  ...budgetsOf(stages).map(({ stage, class: kind, table }): [string, string] => [
     'budget',
-    `${stage}: ${limit.class}, ${limit.budgetMs} ms for ${limit.perRecords}`,
+    `${stage}: ${kind}, ${table.map(({ rows, ms }) => `${ms} ms for ${rows}`).join(', ')}`,
   ]),
   ['files', Object.keys(files).join(', ')],
 ]

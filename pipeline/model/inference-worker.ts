@@ -9,6 +9,8 @@ import { UnfitError } from './chain.js'
 import { tensorsOf } from './outputs.js'
 import { type PackedLabels, packLabels } from './packed-labels.js'
 import { oneLine, SessionChain } from './session-chain.js'
+import { stageTimes } from './stage-budget.js'
+import { startWallClock } from './stopwatch.js'
 import { buffersOf } from './tensors.js'
 import type { FromWorker, InferenceJob, ToWorker } from './worker-messages.js'
 
@@ -20,7 +22,7 @@ let model: BatchedModel | undefined
 
 async function load(job: InferenceJob): Promise<void> {
   try {
-    chain = await SessionChain.load(job.graphs, job.inputs, tensorsOf(job.outputs), job.intraOpThreads)
+    chain = await SessionChain.load(job.graphs, job.inputs, tensorsOf(job.outputs), job.intraOpThreads, startWallClock)
     model = new BatchedModel(chain, job.inputs, job.outputs)
     await model.warmUp()
     post({ kind: 'loaded' })
@@ -32,10 +34,12 @@ async function load(job: InferenceJob): Promise<void> {
 
 async function score({ id, columns, count }: Extract<ToWorker, { kind: 'score' }>): Promise<void> {
   try {
+    const before = new Map(chain?.spentMs)
     const outputs = await (model as BatchedModel).score(columns, count)
+    const spent = { rows: count, ms: stageTimes(chain?.spentMs ?? before, before) }
     const labels = outputs.labels && packLabels(outputs.labels)
     const buffers = outputBuffers(outputs, labels)
-    post({ kind: 'scored', id, outputs: { ...outputs, labels: null }, labels }, buffers)
+    post({ kind: 'scored', id, outputs: { ...outputs, labels: null, spent }, labels }, buffers)
   } catch (error) {
     // Outputs that do not fit here did fit in the warm-up: it is these rows that make the difference.
     const rowsAtFault = error instanceof InferenceError || error instanceof UnfitError

@@ -1,11 +1,15 @@
 import { MillraceError } from '../../stages/errors.js'
-import type { MeasuredCost, Scorer, ScoringPlan } from '../../stages/ports.js'
+import type { MeasuredCost, Scorer, ScoringPlan, StageBudget } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
+import type { GraphFile } from './chain.js'
 import { checkBundle } from './check.js'
 import { findingsOf, type GateReport, refusal, reportOf } from './gates.js'
+import type { LocalModel } from './local-model.js'
 import type { Manifest } from './manifest.js'
 import { createScorer, type ScorerOptions } from './scorer.js'
 import { type TrustedKey, verifySignature } from './signature.js'
+import { budgetsOf, byStage, modelStages, stageFiles } from './stage-budget.js'
+import { startStopwatch } from './stopwatch.js'
 import type { BundleStore } from './store.js'
 import { measureSizes, sampleRows } from './verify-latency.js'
 
@@ -22,6 +26,8 @@ export interface LoadedModel {
   readonly scorer: Scorer
   /** by batch size; where they were asked for */
   readonly costs?: readonly MeasuredCost[]
+  /** what it asks of its stages */
+  readonly budgets: readonly StageBudget[]
 }
 
 export type LoadStage = 'loading' | 'verifying'
@@ -81,6 +87,7 @@ export function createModelLoader(options: LoaderOptions): ModelLoader {
         manifest: bundle.manifest,
         scorer,
         findings,
+        budgets: budgetsOf(bundle.manifest.stages),
         ...(costs && { costs }),
       })
     },
@@ -94,10 +101,24 @@ async function measureCosts(
   { batchSizes, measureMs }: NonNullable<LoaderOptions['measure']>,
 ): Promise<MeasuredCost[]> {
   const rowsOf = (count: number) => sampleRows(bundle, count)
-  const model = { scorer, spentMs: new Map<string, number>() }
+  const model = timed(scorer)
   await measureSizes(model, rowsOf, batchSizes, 0)
   const measured = await measureSizes(model, rowsOf, batchSizes, measureMs)
-  return measured.map(({ rows, totalMs }) => ({ rows, ms: totalMs }))
+  return measured.map(({ rows, totalMs, graphMs }) => ({ rows, ms: totalMs, stages: byStage(graphMs) }))
+}
+
+/** A model in another thread, as one in this is measured. */
+function timed(scorer: Scorer): LocalModel {
+  const spentMs = new Map<GraphFile, number>()
+  const score: Scorer['score'] = async (rows) => {
+    const outputs = await scorer.score(rows)
+    for (const stage of modelStages) {
+      const ms = outputs.spent?.ms[stage]
+      if (ms !== undefined) spentMs.set(stageFiles[stage], (spentMs.get(stageFiles[stage]) ?? 0) + ms)
+    }
+    return outputs
+  }
+  return { scorer: { ...scorer, score }, spentMs, startTimer: startStopwatch }
 }
 
 function passed(digest: string, report: GateReport): void {

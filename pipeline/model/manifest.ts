@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { MillraceError } from '../../stages/errors.js'
 import type { TensorType } from '../../stages/ports.js'
 import { type ListedFile, listedFiles, manifestFile, maxManifestBytes, requiredFiles } from './bundle-files.js'
+import { budgetRules, stageBudget } from './stage-budget.js'
 
 /** Elements in one row of one tensor: a 4096 × 4096 image. */
 const maxRowWidth = 1 << 24
@@ -73,12 +74,6 @@ const values = z.preprocess(
   z.record(z.string().min(1).max(500), tensorName, 'an object of name to tensor, or a list of tensors'),
 )
 
-const stage = z.strictObject({
-  class: z.enum(['soft', 'firm', 'hard']).describe('hard is never granted'),
-  budgetMs: z.number().positive().describe('time for a batch'),
-  perRecords: z.int().min(1).describe('records in that batch'),
-})
-
 const draft = z.strictObject({
   $schema: z.string().max(2000).optional().describe('JSON schema of this file, for editors'),
   schema: z.literal(1, 'this version reads manifests of schema 1'),
@@ -91,7 +86,11 @@ const draft = z.strictObject({
     values: values.default({}).describe('other tensors, by their name in the prediction'),
     labels: z.array(z.string().max(1000)).min(1).max(1_000_000).optional().describe('class names by index'),
   }),
-  stages: z.strictObject({ preprocess: stage, inference: stage, postprocess: stage }).partial().optional(),
+  stages: z
+    .strictObject({ preprocess: stageBudget, inference: stageBudget, postprocess: stageBudget })
+    .partial()
+    .optional()
+    .describe('what may be asked of each: the workers of a deployment refuse a bundle that does not keep it'),
   files: z.unknown().optional(),
 })
 
@@ -141,6 +140,7 @@ export function parseDraft(bytes: Uint8Array): ParsedDraft {
   const { inputs, outputs } = manifest
   if (outputs.label === undefined && outputs.scores === undefined && Object.keys(outputs.values).length === 0)
     throw manifestError('outputs: name at least one of label, scores, values')
+  for (const wrong of budgetRules(manifest.stages ?? {})) throw manifestError(`stages.${wrong}`)
   const seen = new Set<string>()
   inputs.forEach((input, index) => {
     if (seen.has(input.tensor)) throw manifestError(`inputs[${index}].tensor: ${input.tensor} is bound twice`)

@@ -1,23 +1,23 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { InferenceError, type TensorData, type TensorPlan } from '../../stages/ports.js'
-import { type ChainPlan, planChain, UnfitError } from './chain.js'
+import { type ChainPlan, type GraphFile, planChain, UnfitError } from './chain.js'
 import type { RowTensor } from './outputs.js'
-import { startStopwatch } from './stopwatch.js'
+import type { StartTimer } from './stopwatch.js'
 
 export interface GraphBytes {
-  readonly file: string
+  readonly file: GraphFile
   readonly bytes: Uint8Array
 }
 
 interface Graph {
-  readonly file: string
+  readonly file: GraphFile
   readonly session: InferenceSession
 }
 
 /** The loaded graphs of a bundle. Worker threads only: `create` and `run` of ONNX Runtime block the thread that calls them. */
 export class SessionChain {
   /** milliseconds that each graph has run so far, by file */
-  readonly spentMs = new Map<string, number>()
+  readonly spentMs = new Map<GraphFile, number>()
 
   private constructor(
     private readonly graphs: readonly Graph[],
@@ -25,6 +25,7 @@ export class SessionChain {
     private readonly inputs: readonly TensorPlan[],
     /** inputs whose declared rank leaves no room for a batch dimension */
     private readonly unbatched: ReadonlySet<string>,
+    private readonly startTimer: StartTimer,
   ) {}
 
   /** Throws `UnfitError` when bundle and graphs contradict each other, ONNX Runtime's error when a graph cannot be loaded. */
@@ -33,6 +34,7 @@ export class SessionChain {
     inputs: readonly TensorPlan[],
     wanted: readonly string[],
     intraOpNumThreads: number,
+    startTimer: StartTimer,
   ): Promise<SessionChain> {
     const graphs: Graph[] = []
     for (const { file, bytes } of files)
@@ -53,7 +55,7 @@ export class SessionChain {
         if (checkDeclared(file, session, input) === 'unbatched') unbatched.add(input.tensor)
       }
     }
-    return new SessionChain(graphs, plan, inputs, unbatched)
+    return new SessionChain(graphs, plan, inputs, unbatched, startTimer)
   }
 
   /** The batch sizes that the graphs declare, the first graph's first; empty when any number of rows is declared to do. */
@@ -79,7 +81,7 @@ export class SessionChain {
       const step = this.plan.steps[index] as ChainPlan['steps'][number]
       const feeds: Record<string, Tensor> = {}
       for (const [input, source] of step.feeds) feeds[input] = made[source.step]?.get(source.tensor) as Tensor
-      const elapsed = startStopwatch()
+      const elapsed = this.startTimer()
       made.push(new Map(Object.entries(await runSession(file, session, feeds, step.fetches))))
       this.spentMs.set(file, (this.spentMs.get(file) ?? 0) + elapsed())
     }

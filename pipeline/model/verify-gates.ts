@@ -5,8 +5,9 @@ import { fitGraphs } from './fit-graphs.js'
 import { type GateListener, type GateRun, startGates } from './gates.js'
 import { type LocalModel, loadLocally } from './local-model.js'
 import { verifySignature } from './signature.js'
+import { budgetsOf } from './stage-budget.js'
 import { deadlineFinding } from './verify-deadline.js'
-import { latencyFinding, measureBudgets, measureSizes, sampleRows } from './verify-latency.js'
+import { latencyFinding, measure, measureBudgets, measureSizes, sampleRows } from './verify-latency.js'
 import type { VerifyJob } from './verify-messages.js'
 import { replay, replayFinding } from './verify-replay.js'
 import { resolveWriters } from './verify-writers.js'
@@ -121,26 +122,25 @@ async function runningGates(run: GateRun, bundle: Bundle, model: LocalModel, job
     () => measureSizes(model, rowsOf, job.batchSizes, 0),
     (measured) => `${measured.length} batch sizes`,
   )
+  const measured = job.latency
+    ? await run.pass(
+        'latency',
+        () => measureSizes(model, rowsOf, job.batchSizes, job.measureMs),
+        (sizes) => latencyFinding(sizes, job.batchSizes),
+      )
+    : undefined
+  const budgets = budgetsOf(bundle.manifest.stages)
   const { deadline } = job
-  const measured =
-    job.latency || deadline
-      ? await run.pass(
-          'latency',
-          () => measureSizes(model, rowsOf, job.batchSizes, job.measureMs),
-          (sizes) => latencyFinding(sizes, job.batchSizes),
-        )
-      : undefined
-  const { stages } = bundle.manifest
-  if (deadline && measured)
+  if (deadline)
     await run.pass(
       'deadline',
-      () => deadlineFinding(deadline, stages, measured),
+      () => deadlineFinding(deadline, budgets, () => measure(model, rowsOf(1), job.measureMs), measured),
       (finding) => finding,
     )
-  if (stages && Object.keys(stages).length > 0)
+  if (budgets.length > 0)
     await run.pass(
       'budget',
-      () => measureBudgets(model, rowsOf, stages, job.measureMs),
+      () => measureBudgets(model, rowsOf, budgets, job.measureMs),
       (finding) => finding,
     )
 }

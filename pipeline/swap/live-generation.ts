@@ -115,13 +115,14 @@ export function openGeneration(wanted: Wanted, { pool, onState }: LiveGeneration
     prepared: Promise.resolve().then(load),
     activate(number) {
       // Both models of a canary share the leases: neither goes before the other.
-      const scoring = ({ ref, digest, plan, scorer, costs }: PooledModel): Generation => ({
+      const scoring = ({ ref, digest, plan, scorer, costs, budgets }: PooledModel): Generation => ({
         number,
         model: ref,
         digest,
         plan,
         scorer,
         ...(costs && { costs }),
+        ...(budgets && { budgets }),
         retain: () => void leases++,
         release: () => {
           leases--

@@ -4,6 +4,7 @@ import { type Config, parseConfig } from '../../config.js'
 import { isLoopback } from '../../config-http.js'
 import { startServedWorker } from '../../serve.js'
 import { type Context, contextOf } from '../context.js'
+import { hardRefusal } from '../hard-refusal.js'
 import { examples } from '../options.js'
 import type { Session } from '../session.js'
 
@@ -32,17 +33,16 @@ export const addRun = (program: Command, session: Session): void => {
     )
     .option('--port <n>', 'where the page, REST and metrics are; 8085, or any where that is taken')
     .option('--no-http', 'no page, no REST, no metrics')
-    .action((flags: RunFlags) =>
-      run(
-        contextOf(session, command, {
-          model: flags.model,
-          'bundles.directory': flags.bundles,
-          'http.port': flags.port,
-          'http.enabled': flags.http ? undefined : 'false',
-        }),
-        flags,
-      ),
-    )
+    .action((flags: RunFlags) => {
+      const values = {
+        model: flags.model,
+        'bundles.directory': flags.bundles,
+        'http.port': flags.port,
+        'http.enabled': flags.http ? undefined : 'false',
+      }
+      const firm = contextOf(session, command, { ...values, 'deadline.class': 'firm' })
+      return run(contextOf(session, command, values), firm, flags)
+    })
   examples(
     command,
     ['millrace run --deployment digits --model digits@1', 'a worker on the local stack'],
@@ -51,8 +51,11 @@ export const addRun = (program: Command, session: Session): void => {
   )
 }
 
-const run = async (context: Context, { id }: RunFlags): Promise<void> => {
-  const { config, sources } = await context.loadConfig()
+/** `firm`: the same call, if it asks for a firm deadline. */
+const run = async (context: Context, firm: Context, { id }: RunFlags): Promise<void> => {
+  const { config, sources } = await context.loadConfig().catch(async (error) => {
+    throw (await hardRefusal(context, firm)) ?? error
+  })
   const logger = context.logger(config.logLevel)
   const token = tokenOfThisRun(context, config)
   const served = await startServedWorker({

@@ -1,19 +1,59 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { budgetRules, type StatedBudgets, stageBudget } from '../../../pipeline/model/stage-budget.js'
 import { millrace, millraceJson } from '../../fixtures/cli.js'
 import { temporaryDirectory } from '../../fixtures/stack-programs.js'
 
 const bundle = resolve('models/bundles/digits@1.tar.gz')
 
-test('a profile says what a model costs and what it can be given, and a simulation of it which records come in time', async () => {
-  const directory = await temporaryDirectory()
-  const quick = ['profile', bundle, '--sizes', '1,64', '--measure-ms', '20']
-  expect((await millrace(quick)).stdout).toMatch(/firm, budgetMs [\d.]+, perRecords 64[\s\S]*hard it cannot/)
-  const profile = await millraceJson<{ table: { rows: number; p50Ms: number; p99Ms: number }[] }>(quick)
-  expect(profile.table.map(({ rows }) => rows)).toEqual([1, 64])
-  for (const { p50Ms, p99Ms } of profile.table) expect(p99Ms).toBeGreaterThanOrEqual(p50Ms)
+interface Profile {
+  table: { rows: number; p50Ms: number; p99Ms: number; stages: { inference: { keptMs: number } } }[]
+  stages: { inference: { class: string; budgetMs: Record<string, number> } }
+}
 
+const quick = ['profile', bundle, '--sizes', '1,64', '--measure-ms', '20']
+
+test('a profile says what a model costs, and what its bundle can state of it', async () => {
+  const directory = await temporaryDirectory()
+  const said = await millrace([...quick, '--svg', 'cost.svg'], { directory })
+  expect(said.stdout).toMatch(
+    /digits@1[\s\S]+inference p99[\s\S]+█[\s\S]+"stages": \{"inference"[\s\S]+hard cannot be given/,
+  )
+  expect(await readFile(join(directory, 'cost.svg'), 'utf8')).toMatch(
+    /^<svg [\s\S]+digits@1[\s\S]+<polyline[\s\S]+<\/svg>\n$/,
+  )
+
+  const { table, stages } = await millraceJson<Profile>(quick)
+  expect(table.map(({ rows }) => rows)).toEqual([1, 64])
+  for (const row of table) {
+    expect(row.p99Ms).toBeGreaterThanOrEqual(row.p50Ms)
+    // Stated with something to spare, and as a manifest takes it.
+    expect(stages.inference.budgetMs[row.rows]).toBeGreaterThan(row.stages.inference.keptMs)
+  }
+  expect(stageBudget.safeParse(stages.inference).error).toBeUndefined()
+  expect([...budgetRules(stages as StatedBudgets)]).toEqual([])
+})
+
+test('firm is said of what was run often enough to tell, soft of the rest', async () => {
+  const classOf = async (missRatio: string) =>
+    (await millraceJson<Profile>(['profile', bundle, '--sizes', '1', '--measure-ms', '1', '--miss-ratio', missRatio]))
+      .stages.inference.class
+  expect([await classOf('0.9'), await classOf('0.000001')]).toEqual(['firm', 'soft'])
+})
+
+test('a worker that is asked for a hard deadline refuses, with the firm one that its model can keep', async () => {
+  const settings = ['--deployment', 'd', '--model', 'digits@1', '--bundles', resolve('models/bundles')]
+  const hard = ['--set', 'deadline.class=hard', '--set', 'deadline.ms=50', '--set', 'batch.maxRecords=64']
+  const { code, stderr } = await millrace(['run', ...settings, ...hard])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(
+    /hard cannot be promised.*ask for firm.*digits@1 can keep a firm one from \d+ ms on for batches of 1 \(p99 [\d.]+ \+ batch.maxDelayMs 1\), from \d+ ms on for batches of 64/,
+  )
+})
+
+test('a simulation says which records come in time', async () => {
+  const directory = await temporaryDirectory()
   // A model of a known cost: 10 ms a batch, whatever its size.
   const table = [1, 64].map((rows) => ({ rows, p50Ms: 10, p99Ms: 10 }))
   await writeFile(join(directory, 'profile.json'), JSON.stringify({ table }))

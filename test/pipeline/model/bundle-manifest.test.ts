@@ -51,6 +51,21 @@ describe('a manifest', () => {
     ['a file that is a path', { files: { ...complete.files, '../x': digest } }, '../x'],
     ['a digest that is none', { files: { ...complete.files, 'model.onnx': 'abc' } }, 'files.model.onnx: a SHA-256'],
     ['a budget of zero', { stages: { inference: { class: 'firm', budgetMs: 0, perRecords: 1 } } }, 'stages.inference'],
+    [
+      'a budget for nobody knows how many',
+      { stages: { inference: { class: 'firm', budgetMs: 2 } } },
+      'stages.inference.perRecords: how many records are 2 ms for?',
+    ],
+    [
+      'a budget by size that falls',
+      { stages: { inference: { class: 'firm', budgetMs: { 1: 5, 64: 4 } } } },
+      'stages.inference.budgetMs: 4 ms for 64 records are less than 5 for 1',
+    ],
+    [
+      'a budget for no records',
+      { stages: { inference: { class: 'firm', budgetMs: { 0: 5 } } } },
+      'stages.inference.budgetMs: milli',
+    ],
   ])('with %s is refused in one line that names the place', (_, change, expected) => {
     const error = caught(() => parse(change))
     expect(error).toMatchObject({ code: 'bundle-invalid', message: expect.stringContaining(expected) })

@@ -22,6 +22,7 @@ test('it takes what the parser takes: every shipped bundle, every spelling, and 
     { ...draftManifest, inputs: [{ ...input, type: 'float', shape: [null, 64] }] },
     { ...draftManifest, inputs: [{ ...input, type: 'float32', shape: [64] }], outputs: { values: ['a', 'b'] } },
     { ...draftManifest, outputs: { values: { a: 'tensor' } } },
+    { ...draftManifest, stages: { inference: { class: 'firm', budgetMs: { 1: 2, 512: 20 } } } },
   ]
   for (const manifest of spellings) {
     expect(() => parseDraft(json(manifest))).not.toThrow()

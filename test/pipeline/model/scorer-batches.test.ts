@@ -95,6 +95,7 @@ describe('a model is fed in batches that it takes, and answers row by row', () =
       scores: Float32Array.of(-1, -2, -3, -4, -5),
       scoresWidth: 1,
       values: new Map([['flags', { data: Float32Array.of(1, 0, 1, 0, 1, 0, 1, 0, 1, 1), width: 2 }]]),
+      spent: { rows: 5, ms: { inference: expect.any(Number) } },
     })
   })
 

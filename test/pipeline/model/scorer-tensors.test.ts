@@ -45,6 +45,7 @@ describe('every tensor type reaches the model and comes back', () => {
         scores: expected,
         scoresWidth: 1,
         values: new Map([['same', { data: expected, width: 1 }]]),
+        spent: { rows: 3, ms: { inference: expect.any(Number) } },
       })
     })
   }
@@ -132,6 +133,7 @@ describe('shapes', () => {
         ['less', { data: Float32Array.of(-1, -2), width: 1 }],
         ['again', twice],
       ]),
+      spent: expect.anything(),
     })
   })
   test('no rows give no outputs', async () => {

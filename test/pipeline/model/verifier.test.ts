@@ -140,20 +140,25 @@ describe('a bundle is refused', () => {
     }
     const greedy = await verifyBundle(await pairFolder({ change: { stages } }), {
       ...quick,
-      deadline: { ms: 1_100, waitsMs: 1 },
+      deadline: { ms: 1_100, waits: [['batch.maxDelayMs', 1]] },
     })
     expect(failed(greedy)).toMatchObject([{ gate: 'deadline', code: 'deadline-unfit' }])
     expect(find(greedy, 'deadline')?.detail).toBe(
-      'the budgets add up past the deadline: inference 600 + postprocess 500 + waiting 1 = 1101 ms of 1100',
+      'the budgets for 4 records add up past the deadline: inference 600 + postprocess 500 + batch.maxDelayMs 1 = 1101 ms of 1100',
     )
-    const slow = await verifyBundle(await pairFolder(), { ...quick, deadline: { ms: 100, waitsMs: 100 } })
+    const slow = await verifyBundle(await pairFolder(), {
+      ...quick,
+      deadline: { ms: 100, waits: [['batch.maxDelayMs', 100]] },
+    })
     expect(failed(slow)).toMatchObject([{ gate: 'deadline', code: 'deadline-unfit' }])
-    expect(find(slow, 'deadline')?.detail).toMatch(/\(p99 of a record alone\) \+ 100 of waiting = [\d.]+ ms of 100$/)
+    expect(find(slow, 'deadline')?.detail).toMatch(
+      /^p99 of a record alone [\d.]+ \+ batch.maxDelayMs 100 = [\d.]+ ms of 100$/,
+    )
     const fit = await verifyBundle(await pairFolder(), {
       ...quick,
       // What a deadline asks for is measured for nobody else too.
       latency: false,
-      deadline: { ms: 60_000, waitsMs: 1 },
+      deadline: { ms: 60_000, waits: [] },
     })
     expect(find(fit, 'deadline')).toMatchObject({ ok: true, measured: { deadlineMs: 60_000 } })
   })
