@@ -84,7 +84,9 @@ export const guardrails = z
       .string()
       .min(1)
       .optional()
-      .describe('PEM of a private key to sign the rollback with, where commands have to be signed'),
+      .describe(
+        'PEM of a private key to sign the rollback with, where commands have to be signed; control.keyFile by default',
+      ),
   })
   .optional()
   .describe('a new model that passes a limit is rolled back, in the whole group; not watched by default')

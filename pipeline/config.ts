@@ -139,8 +139,11 @@ const schema = z
         ['drainTimeoutMs'],
         `${c.drainTimeoutMs} is not below kafka.sessionTimeoutMs ${c.kafka.sessionTimeoutMs}: the group would give the worker up`,
       )
-    if (c.guardrails && c.guardrails.keyFile === undefined && c.control.trustedKeys.length > 0)
-      refuse(['guardrails', 'keyFile'], 'is needed: with control.trustedKeys a rollback has to be signed')
+    if (c.guardrails && !c.guardrails.keyFile && !c.control.keyFile && c.control.trustedKeys.length > 0)
+      refuse(
+        ['guardrails', 'keyFile'],
+        'or control.keyFile is needed: with control.trustedKeys a rollback has to be signed',
+      )
     for (const [path, message] of deadlineRules(c)) refuse(['deadline', path], message)
     for (const [path, message] of httpRules(c.http, c.echo)) refuse(['http', path], message)
   })

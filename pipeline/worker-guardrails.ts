@@ -1,4 +1,5 @@
 /** The guardrails of a worker: what passes a limit is rolled back, by one command however many workers notice. */
+import { MillraceError } from '../stages/errors.js'
 import { createBackoff } from './backoff.js'
 import type { EventLog } from './event-log.js'
 import { createGuardrails, type Guardrails } from './guardrails.js'
@@ -6,21 +7,34 @@ import { createLogWriter } from './kafka/log-writer.js'
 import { readPem } from './kafka-options.js'
 import type { ModelCommand } from './messages.js'
 import { signCommand } from './model/command-signature.js'
+import { signBytes, signerOf } from './model/keys.js'
 import { guardrailId } from './swap/control-fold.js'
 import type { Swap } from './swap/swap.js'
 import type { WorkerClients } from './worker-clients.js'
 import type { WorkerScope } from './worker-scope.js'
 
-/** Undefined where none are configured. Throws `file-unreadable` or `usage` for a key that is none. */
+/**
+ * Undefined where none are configured. Throws `file-unreadable` or `usage` for a key that is none, and `config-invalid` for one whose
+ * signature does not count.
+ */
 export async function openGuardrails(
   { id, config, ending, onClose, log }: WorkerScope,
-  { kafka, codec }: WorkerClients,
+  { kafka, codec, commandKeys }: WorkerClients,
   swap: Swap,
   events: EventLog,
 ): Promise<Guardrails | undefined> {
   const { guardrails: settings, deployment, topics } = config
   if (!settings) return undefined
-  const key = await readPem(settings.keyFile)
+  const key = await readPem(settings.keyFile ?? config.control.keyFile)
+  if (commandKeys.length > 0) {
+    const nothing = Buffer.alloc(0)
+    // Found out now, and not when a bad model is to be rolled back.
+    if (key === undefined || signerOf(nothing, signBytes(nothing, key), commandKeys) === undefined)
+      throw new MillraceError(
+        'config-invalid',
+        `${settings.keyFile === undefined ? 'control' : 'guardrails'}.keyFile: none of control.trustedKeys is its public half`,
+      )
+  }
   const signed = (command: ModelCommand) => (key === undefined ? command : signCommand(command, deployment, key))
   const writer = createLogWriter(kafka, topics.control)
   onClose(() => writer.close())

@@ -57,8 +57,9 @@ test('a shadow that says something else too often is ended, where commands have 
   await writeFile(keyFile, privateKeyPem)
   const worker = await deployment.worker({
     bundles: { directory },
-    control: { trustedKeys: [{ name: 'guard', publicKeyPem }] },
-    guardrails: { ...limits, keyFile },
+    // What signs for REST signs for the guardrails too, as long as they have no key of their own.
+    control: { trustedKeys: [{ name: 'guard', publicKeyPem }], keyFile },
+    guardrails: limits,
   })
   const stream = deployment.stream(25, 10)
   const shadow = command({ id: 'shadow', action: 'SHADOW', model: 'digits@stubborn' })
@@ -71,4 +72,24 @@ test('a shadow that says something else too often is ended, where commands have 
   expect(tripped!.reason).toMatch(/^the shadow says something else of \d\d(\.\d)? % of \d+ records, 50 % allowed$/)
   expect(worker.status.model.active).toMatchObject({ model: 'digits@1', generation: 3 })
   expect(new Set(deployment.predictions.items.map(({ model }) => model))).toEqual(new Set(['digits@1']))
+})
+
+test('a rollback that no worker would carry out is refused when the worker starts', async () => {
+  const deployment = await createDeployment({ partitions: 1 })
+  const directory = await temporaryDirectory()
+  const [trusted, other] = [generateKeys(), generateKeys()]
+  const [trustedFile, otherFile] = [join(directory, 'trusted.key'), join(directory, 'other.key')]
+  await writeFile(trustedFile, trusted.privateKeyPem)
+  await writeFile(otherFile, other.privateKeyPem)
+  const trustedKeys = [{ name: 'release', publicKeyPem: trusted.publicKeyPem }]
+  const starting = async (keyFile: string | undefined, own: string | undefined) =>
+    deployment.worker({ control: { trustedKeys, keyFile }, guardrails: { ...limits, keyFile: own } })
+
+  const refused = expect.objectContaining({ code: 'config-invalid' })
+  const saying = (text: string) => expect.objectContaining({ message: expect.stringContaining(text) })
+  await expect(starting(undefined, undefined)).rejects.toEqual(refused)
+  await expect(starting(otherFile, undefined)).rejects.toEqual(refused)
+  await expect(starting(otherFile, undefined)).rejects.toEqual(saying('control.keyFile: none of control.trustedKeys'))
+  await expect(starting(trustedFile, otherFile)).rejects.toEqual(saying('guardrails.keyFile: none of '))
+  expect((await starting(otherFile, trustedFile)).status.ready).toBe(true)
 })
