@@ -59,6 +59,8 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 # nobody to wait for: members of a new group are few and local
 group.initial.rebalance.delay.ms=0
+# how soon a member that is silent may be given up is the member's to say
+group.min.session.timeout.ms=1000
 # a week, as anywhere, and no partition fills the disk
 log.retention.hours=168
 log.retention.bytes=4294967296
