@@ -1,22 +1,26 @@
 /** The same records through a real broker, registry and worker, while its control topic, its models topic and its REST interface get theirs. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
 import { createPublisher } from '../../pipeline/kafka/publisher.js'
 import { readTopic } from '../../pipeline/kafka/topic-reader.js'
 import type { OutgoingRecord } from '../../stages/ports.js'
-import { createRandom, type Random } from '../chaos/random.js'
 import { createWorld, type World } from '../chaos/world.js'
 import { registerValues } from '../fixtures/digits.js'
 import { fragileSchema, storeFragileModel } from '../fixtures/fragile-model.js'
-import { mutateBytes, mutateTree, randomBytes, seedOf } from './mutation.js'
-import { foreignSchema, writers } from './records.js'
-import { complain, count, noteMemory, type Tally, watch } from './tally.js'
+import { byteChanges, changeBytes, someBytes } from './change-bytes.js'
+import { changeJson, jsonBytes, jsonChange } from './change-tree.js'
+import { fuzzKind, type Kind, seedOf } from './fuzz.js'
+import { foreignSchema, values } from './records.js'
+import { complain, count, noteMemory, type Tally } from './tally.js'
 
 export interface LiveOptions {
   readonly records: number
   readonly requests: number
   readonly seed: number
   readonly capMb: number
+  /** one request alone, where a find said it is */
+  readonly path?: string
   readonly onProgress: (line: string) => void
 }
 
@@ -37,7 +41,10 @@ export async function fuzzLive(tally: Tally, rest: Tally, options: LiveOptions):
     await storeFragileModel(world.store)
     const worker = world.startWorker()
     await Promise.race([worker.exited, ready(worker.url)])
-    await Promise.all([through(world, tally, options), ask(worker.url, rest, options)])
+    await Promise.all([
+      through(world, tally, options),
+      fuzzKind(requestKind(worker.url), rest, { ...options, inputs: options.requests }),
+    ])
     const { exitCode, signalCode } = worker.child
     if (exitCode !== null || signalCode !== null) complain(tally, `the worker ended: ${exitCode ?? signalCode}`)
     else await world.signalWorker(worker, 'SIGINT')
@@ -65,7 +72,6 @@ const through = async (
     await registerValues(registry, topics.input, fragileSchema),
     await registerValues(registry, `${topics.input}-foreign`, foreignSchema),
   ] as const
-  const { value } = writers(...ids)
   const input = createPublisher({
     kafka,
     topics: { predictions: topics.input, deadLetter: topics.control, late: topics.models, shadow: topics.models },
@@ -106,16 +112,16 @@ const through = async (
   })
   for (let done = 0; done < records; done += perRound) {
     const lanes = Array.from({ length: partitions }, (): OutgoingRecord[] => [])
-    for (let index = done; index < Math.min(records, done + perRound); index++) {
-      const one = value(createRandom(seedOf(seed, 'record', index)))
+    const round = values(seedOf(seed, 'live', done), Math.min(perRound, records - done), ...ids)
+    for (const [index, one] of round.entries()) {
       sent[index % partitions]!.push(one)
       lanes[index % partitions]!.push(record(one))
     }
-    const random = createRandom(seedOf(seed, 'noise', done))
+    const noises = fc.sample(noise, { seed: seedOf(seed, 'noise', done), numRuns: 40 }).map(record)
     await input.publish([
       ...lanes.map((records, partition) => ({ kind: 'predictions' as const, partition, records })),
-      { kind: 'deadLetter', partition: 0, records: Array.from({ length: 20 }, () => record(noise(random))) },
-      { kind: 'late', partition: 0, records: Array.from({ length: 20 }, () => record(noise(random))) },
+      { kind: 'deadLetter', partition: 0, records: noises.slice(0, 20) },
+      { kind: 'late', partition: 0, records: noises.slice(20) },
     ])
     while (answered() < done && worker!.child.exitCode === null) await sleep(20)
     noteMemory(tally, capMb, residentBytes(worker!.child.pid!))
@@ -140,49 +146,53 @@ const residentBytes = (pid: number): number => {
 }
 
 /** For the control topic and the models topic: nothing of it is a command that names a bundle of the store. */
-const noise = (random: Random): Buffer => {
-  const command = {
-    action: random.pick(['SWITCH', 'PREPARE', 'CANARY', 'ABORT', 'COMMIT']),
-    model: 'nothing@1',
-    percent: 5,
-  }
-  if (random.next() < 0.3) return randomBytes(random, random.between(0, 100))
-  if (random.next() < 0.5) return mutateBytes(Buffer.from(JSON.stringify(command)), random)
-  return Buffer.from(JSON.stringify(mutateTree(command, random)) ?? '')
-}
+const command = fc.record({
+  action: fc.constantFrom('SWITCH', 'PREPARE', 'CANARY', 'ABORT', 'COMMIT'),
+  model: fc.constant('nothing@1'),
+  percent: fc.constant(5),
+})
+const noise = fc.oneof(
+  someBytes(100),
+  fc.tuple(command, jsonChange).map(([one, change]) => changeJson(jsonBytes(one), change)),
+)
 
-const bodies: readonly (readonly [method: string, path: string, body: unknown])[] = [
+const requests: readonly (readonly [method: string, path: string, body: unknown])[] = [
   ['PATCH', '/v1/config', { batch: { maxRecords: 64, maxDelayMs: 1 }, logLevel: 'error' }],
   ['POST', '/v1/switch', { model: 'nothing@1' }],
   ['POST', '/v1/rollback', {}],
   ['POST', '/v1/models', {}],
-  ['DELETE', '/v1/models/nothing@1', undefined],
+  ['DELETE', '/v1/models/nothing@1', {}],
   ['GET', '/v1/models', undefined],
   ['GET', '/v1/status', undefined],
 ]
 
-/** Requests: bodies that are changed, paths too; every answer is one that the interface knows. */
-const ask = async (url: string, tally: Tally, { requests, seed }: LiveOptions): Promise<void> => {
-  for (let index = 0; index < requests; index++) {
-    const random = createRandom(seedOf(seed, 'request', index))
-    const [method, path, body] = random.pick(bodies)
-    const archive = method === 'POST' && path === '/v1/models'
-    const text = JSON.stringify(mutateTree(body, random)) ?? ''
-    const bytes = random.next() < 0.5 ? Buffer.from(text) : mutateBytes(Buffer.from(text), random)
-    const where = random.next() < 0.8 ? path : encodeURI(mutateBytes(Buffer.from(path), random).toString('latin1'))
-    await watch(tally, `request ${index}`, async () => {
-      const answer = await fetch(new URL(where.startsWith('/') ? url + where : `${url}/${where}`), {
-        method,
-        headers: {
-          authorization: `Bearer ${token}`,
-          'content-type': archive ? 'application/gzip' : 'application/json',
-        },
-        ...(method !== 'GET' && { body: archive ? mutateBytes(randomBytes(random, 100), random) : bytes }),
-      })
-      const said = await answer.text()
-      if (answer.status < 400) return 'accepted'
-      if (answer.status === 500) complain(tally, `request ${index}: ${method} ${where}: ${said}`)
-      return (JSON.parse(said) as { code: string }).code
+/** Bodies that are changed, now and then paths too; every answer is one that the interface knows. */
+const request = fc.record({
+  to: fc.nat(requests.length - 1),
+  change: jsonChange,
+  archive: someBytes(100),
+  path: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, byteChanges),
+})
+
+const requestKind = (url: string): Kind<typeof request extends fc.Arbitrary<infer Input> ? Input : never> => ({
+  name: 'REST requests',
+  weight: 0,
+  inputs: request,
+  async judge({ to, change, archive, path }) {
+    const [method, sound, body] = requests[to]!
+    const where = path.length === 0 ? sound : encodeURI(changeBytes(Buffer.from(sound), path).toString('latin1'))
+    const isArchive = method === 'POST' && sound === '/v1/models'
+    const answer = await fetch(new URL(where.startsWith('/') ? url + where : `${url}/${where}`), {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': isArchive ? 'application/gzip' : 'application/json',
+      },
+      ...(body !== undefined && { body: isArchive ? archive : changeJson(jsonBytes(body), change) }),
     })
-  }
-}
+    const said = await answer.text()
+    if (answer.status < 400) return 'accepted'
+    if (answer.status === 500) throw new Error(`${method} ${where}: ${said}`)
+    return (JSON.parse(said) as { code: string }).code
+  },
+})

@@ -2,7 +2,9 @@
  * Bad input in bulk: `npm run fuzz`. Prints a table of what became of every kind, and ends with 1 when anything crashed, hung, took memory
  * without limit, or was not accounted for.
  *
- *   npm run fuzz -- --records 1000000 --live 200000 --inputs 10000 --requests 2000 --seed 7
+ *   npm run fuzz -- --records 1000000 --live 200000 --inputs 20000 --requests 2000 --seed 7
+ *
+ * A find is printed with what has it alone again: `npm run fuzz -- --only=KIND --seed=SEED --path=PATH`.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,20 +15,24 @@ import { storeFragileModel } from '../fixtures/fragile-model.js'
 import { fuzzKind } from './fuzz.js'
 import { createKinds } from './kinds.js'
 import { fuzzLive } from './live.js'
-import { fuzzPipe } from './records.js'
+import { openRecords } from './records.js'
 import { createTally, noteMemory, report, type Tally } from './tally.js'
 
 const { values } = parseArgs({
   options: {
     records: { type: 'string', default: '1000000' },
     live: { type: 'string', default: '200000' },
-    inputs: { type: 'string', default: '12000' },
+    inputs: { type: 'string', default: '20000' },
     requests: { type: 'string', default: '2000' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     cap: { type: 'string', default: '1024' },
+    only: { type: 'string' },
+    path: { type: 'string' },
   },
 })
 const [seed, capMb] = [Number(values.seed), Number(values.cap)]
+const { only, path } = values
+const wanted = (kind: string) => only === undefined || only === kind
 const tallies: Tally[] = []
 const begin = (kind: string): Tally => {
   const tally = createTally(kind)
@@ -56,31 +62,39 @@ const { at, start } = watchdog()
 const kinds = await createKinds()
 start(kinds.all.map(({ name }) => name))
 for (const [number, kind] of kinds.all.entries()) {
+  if (!wanted(kind.name)) continue
   const inputs = Math.ceil((Number(values.inputs) * kind.weight) / 1_000)
   say(`${kind.name}: ${inputs} inputs`)
   const onInput = (index: number) => {
     at[0] = number
     at[1] = index
   }
-  await fuzzKind(kind, begin(kind.name), { inputs, seed, capMb, onInput })
+  await fuzzKind(kind, begin(kind.name), { inputs, seed, capMb, path, onInput })
 }
 at[0] = -1
 await kinds.close()
 
-const store = await mkdtemp(join(tmpdir(), 'millrace-fuzz-'))
-await storeFragileModel(store)
-const piped = begin('records, in process')
-let rounds = 0
-const onRound = () => {
-  noteMemory(piped, capMb)
-  if (++rounds % 10 === 0) say(`records: ${piped.tried}`)
+if (wanted('records')) {
+  const store = await mkdtemp(join(tmpdir(), 'millrace-fuzz-'))
+  await storeFragileModel(store)
+  const records = await openRecords(store)
+  const tally = begin('records, in process')
+  let rounds = 0
+  const onRound = () => {
+    noteMemory(tally, capMb)
+    if (++rounds % 10 === 0) say(`records: ${tally.tried}`)
+  }
+  if (path === undefined) await records.fuzz(tally, { records: Number(values.records), seed, onRound })
+  else await fuzzKind(records.kind, tally, { inputs: 1, seed, capMb, path })
+  await records.close()
+  await rm(store, { recursive: true, force: true })
 }
-await fuzzPipe(piped, { records: Number(values.records), seed, store, onRound })
-await rm(store, { recursive: true, force: true })
 
-const [live, rest] = [begin('records, live'), begin('REST requests')]
-const liveOptions = { records: Number(values.live), requests: Number(values.requests), seed, capMb, onProgress: say }
-if (liveOptions.records > 0) await fuzzLive(live, rest, liveOptions)
+if (Number(values.live) > 0 && (only === undefined || only === 'REST requests')) {
+  const records = only === undefined ? Number(values.live) : 0
+  const live = { records, requests: Number(values.requests), seed, capMb, path, onProgress: say }
+  await fuzzLive(begin('records, live'), begin('REST requests'), live)
+}
 
 console.log(report(tallies))
 const finds = tallies.reduce((sum, { wrong }) => sum + wrong.length, 0)

@@ -1,4 +1,5 @@
 /** Records by the hundred thousand: sound ones, changed in a few places, and what became of each. */
+import fc from 'fast-check'
 import { EMPTY, type Observable } from 'rxjs'
 import { frame } from '../../pipeline/avro/framing.js'
 import { createPredictionEncoder } from '../../pipeline/avro/prediction-encoder.js'
@@ -10,66 +11,111 @@ import { createScorer } from '../../pipeline/model/scorer.js'
 import { createPipe } from '../../pipeline/pipe.js'
 import { observers } from '../../pipeline/pipe-observer.js'
 import type { Encoded, Generation, Outgoing, RecordDecoder } from '../../stages/ports.js'
-import { createRandom, type Random } from '../chaos/random.js'
 import { fragileBytes, fragileSchema, sound } from '../fixtures/fragile-model.js'
-import { mutateBytes, randomBytes, seedOf } from './mutation.js'
-import { complain, count, mostMs, type Tally } from './tally.js'
+import { byteChanges, changeBytes, someBytes } from './change-bytes.js'
+import { type Kind, search, seedOf } from './fuzz.js'
+import { complain, count, createTally, mostMs, type Outcome, type Tally } from './tally.js'
 
-/** The writers' schemas by id: that of the model's records, one that it cannot read, and one that reads nothing of it. */
-export const writers = (soundId: number, foreignId: number) => ({
-  value(random: Random): Buffer | null {
-    const datum = fragileBytes({
-      index: random.next() < 0.95 ? random.between(0, 3) : random.between(-200, 200),
-      numbers: Array.from({ length: random.next() < 0.9 ? 3 : random.between(0, 5) }, () => random.next() * 10),
-      maybe: random.next() < 0.9 ? sound.maybe : random.pick([null, Number.NaN, Number.POSITIVE_INFINITY]),
-      note: random.pick(['', 'a note', '\u0000', 'é'.repeat(100)]),
-    })
-    const choice = random.next()
-    if (choice < 0.3) return frame(soundId, datum)
-    if (choice < 0.7) return frame(soundId, mutateBytes(datum, random))
-    if (choice < 0.9) return mutateBytes(frame(soundId, datum), random)
-    if (choice < 0.93) return frame(foreignId, datum)
-    if (choice < 0.96) return randomBytes(random, random.between(0, 64))
-    if (choice < 0.98) return frame(soundId, randomBytes(random, random.between(0, 64)))
-    return random.pick([null, Buffer.alloc(0)])
-  },
-})
+const index = fc.oneof({ weight: 19, arbitrary: fc.integer({ min: 0, max: 3 }) }, fc.integer({ min: -200, max: 200 }))
+const number = fc.float({ min: 0, max: 10, noNaN: true })
+const numbers = fc.oneof(
+  { weight: 9, arbitrary: fc.array(number, { minLength: 3, maxLength: 3 }) },
+  fc.array(fc.oneof(number, fc.float()), { maxLength: 5 }),
+)
+const maybe = fc.oneof(
+  { weight: 9, arbitrary: fc.constant(sound.maybe) },
+  fc.constantFrom(null, Number.NaN, Number.POSITIVE_INFINITY),
+)
+const datum = fc.record({ index, numbers, maybe, note: fc.constantFrom('', 'a note', '\u0000', 'é'.repeat(100)) })
+
+/** A record of the input: sound, or changed in its datum or its frame, or written with another schema, or nothing of the kind. */
+const recordInput = fc.oneof(
+  { weight: 30, arbitrary: fc.record({ datum }) },
+  { weight: 40, arbitrary: fc.record({ datum, inside: byteChanges }) },
+  { weight: 20, arbitrary: fc.record({ datum, outside: byteChanges }) },
+  { weight: 3, arbitrary: fc.record({ foreign: datum }) },
+  { weight: 3, arbitrary: fc.record({ bytes: someBytes(64) }) },
+  { weight: 2, arbitrary: fc.record({ framed: someBytes(64) }) },
+  { weight: 2, arbitrary: fc.record({ nothing: fc.constantFrom('null', 'no bytes') }) },
+)
+type RecordInput = typeof recordInput extends fc.Arbitrary<infer Input> ? Input : never
+
+/** The writers' schemas by id: that of the model's records, and one that the model cannot read. */
+const valueFrom = (input: RecordInput, soundId: number, foreignId: number): Buffer | null => {
+  if ('nothing' in input) return input.nothing === 'null' ? null : Buffer.alloc(0)
+  if ('bytes' in input) return input.bytes
+  if ('framed' in input) return frame(soundId, input.framed)
+  if ('foreign' in input) return frame(foreignId, fragileBytes(input.foreign))
+  const bytes = fragileBytes(input.datum)
+  if ('inside' in input) return frame(soundId, changeBytes(bytes, input.inside))
+  return 'outside' in input ? changeBytes(frame(soundId, bytes), input.outside) : frame(soundId, bytes)
+}
+
+/** The values of a round, the same for the same seed. */
+export const values = (seed: number, count: number, soundId: number, foreignId: number): (Buffer | null)[] =>
+  fc.sample(recordInput, { seed, numRuns: count }).map((input) => valueFrom(input, soundId, foreignId))
 
 export const foreignSchema = { type: 'record', name: 'Foreign', fields: [{ name: 'other', type: 'string' }] }
 
+const [soundId, foreignId] = [1, 2]
 const perRound = 20_000
 const partitions = 2
 
-/** Through the decoder, a real scorer in its thread, and the pipe that a worker has; only the log is in memory. */
-export async function fuzzPipe(
-  tally: Tally,
-  { records, seed, store, onRound }: { records: number; seed: number; store: string; onRound: () => void },
-): Promise<void> {
+export interface Records {
+  /** a record alone in a pipe of its own: for a find, which is made small there */
+  readonly kind: Kind<RecordInput>
+  /** By the ten thousand through the decoder, a real scorer in its thread, and the pipe that a worker has; only the log is in memory. */
+  fuzz(tally: Tally, options: { records: number; seed: number; onRound: () => void }): Promise<void>
+  close(): Promise<void>
+}
+
+export async function openRecords(store: string): Promise<Records> {
   const bundle = await readBundle(`${store}/fragile@1.tar.gz`)
   const scorer = await createScorer(bundle)
   const { ref: model, digest, plan } = bundle
   const generation: Generation = { number: 1, model, digest, plan, scorer, retain() {}, release() {} }
   const schemas = new Map<number, unknown>([
-    [1, fragileSchema],
-    [2, foreignSchema],
+    [soundId, fragileSchema],
+    [foreignId, foreignSchema],
   ])
   const registry = { known: (id: number) => schemas.get(id), fetch: async (id: number) => schemas.get(id) }
-  const { value } = writers(1, 2)
-  try {
-    for (let done = 0; done < records; done += perRound) {
-      const round = Array.from({ length: Math.min(perRound, records - done) }, (_, index) =>
-        value(createRandom(seedOf(seed, 'record', done + index))),
-      )
-      const decoder = timed(createRecordDecoder({ registry, echo: ['note'] }), tally)
-      try {
-        judge(tally, round, await throughPipe(round, generation, decoder), done)
-      } catch (error) {
-        complain(tally, `records from ${done}: ${(error as Error).stack}`)
+  const decoder = () => createRecordDecoder({ registry, echo: ['note'] })
+
+  const kind: Kind<RecordInput> = {
+    name: 'records',
+    weight: 0,
+    inputs: recordInput,
+    async judge(input) {
+      const sent = [valueFrom(input, soundId, foreignId)]
+      const { outcomes, wrong } = judge(sent, await throughPipe(sent, generation, decoder()))
+      if (wrong.length > 0) throw new Error(wrong.join('; '))
+      return [...outcomes.keys()][0]!
+    },
+  }
+  return {
+    kind,
+    close: () => scorer.close(),
+    async fuzz(tally, { records, seed, onRound }) {
+      for (let round = 0; tally.tried < records; round++) {
+        const roundSeed = seedOf(seed, kind.name, round)
+        const sent = values(roundSeed, Math.min(perRound, records - tally.tried), soundId, foreignId)
+        let wrong: readonly string[] = []
+        try {
+          const judged = judge(sent, await throughPipe(sent, generation, timed(decoder(), tally)))
+          for (const [outcome, times] of judged.outcomes) count(tally, outcome, times)
+          wrong = judged.wrong
+        } catch (error) {
+          tally.tried += sent.length
+          wrong = [`${(error as Error).stack}`]
+        }
+        for (const what of wrong.slice(0, 3)) complain(tally, `seed ${roundSeed}, ${sent.length} records: ${what}`)
+        // Whichever it is, it is one of these.
+        const alone = createTally('alone')
+        if (wrong.length > 0) await search(kind, alone, { capMb: Infinity }, { seed: roundSeed, numRuns: sent.length })
+        for (const find of alone.wrong) complain(tally, find)
+        onRound()
       }
-      onRound()
-    }
-  } finally {
-    await scorer.close()
+    },
   }
 }
 
@@ -129,8 +175,10 @@ const throughPipe = async (
 }
 
 /** Every record is a prediction or a dead letter with its own bytes and a reason; none is both, none is missing. */
-const judge = (tally: Tally, values: readonly (Buffer | null)[], outgoing: readonly Outgoing[], from: number) => {
+const judge = (values: readonly (Buffer | null)[], outgoing: readonly Outgoing[]) => {
   const answered = new Uint8Array(values.length)
+  const outcomes = new Map<Outcome, number>()
+  const wrong: string[] = []
   let predictions = 0
   for (const { kind, partition, records } of outgoing)
     for (const { value, headers } of records) {
@@ -141,13 +189,15 @@ const judge = (tally: Tally, values: readonly (Buffer | null)[], outgoing: reado
       const index = Number(headers?.['millrace.offset']) * partitions + partition
       const sent = values[index]
       const same = sent === null || value === null ? sent === value : sent !== undefined && value.equals(sent)
-      if (!same) complain(tally, `record ${from + index}: the dead letter has other bytes`)
-      if (answered[index]) complain(tally, `record ${from + index}: two dead letters`)
+      if (!same) wrong.push(`record ${index}: the dead letter has other bytes`)
+      if (answered[index]) wrong.push(`record ${index}: two dead letters`)
       answered[index] = 1
-      count(tally, String(headers?.['millrace.error']))
+      const code = String(headers?.['millrace.error'])
+      outcomes.set(code, (outcomes.get(code) ?? 0) + 1)
     }
+  if (predictions > 0) outcomes.set('accepted', predictions)
   const letters = answered.reduce((sum, one) => sum + one, 0)
-  count(tally, 'accepted', predictions)
   if (predictions + letters !== values.length)
-    complain(tally, `records from ${from}: ${values.length} sent, ${predictions} predictions, ${letters} dead letters`)
+    wrong.push(`${values.length} sent, ${predictions} predictions, ${letters} dead letters`)
+  return { outcomes, wrong }
 }

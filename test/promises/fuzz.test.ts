@@ -1,9 +1,10 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { storeFragileModel } from '../fixtures/fragile-model.js'
 import { temporaryDirectory } from '../fixtures/stack-programs.js'
-import { fuzzKind } from '../fuzz/fuzz.js'
+import { fuzzKind, type Kind } from '../fuzz/fuzz.js'
 import { createKinds } from '../fuzz/kinds.js'
-import { fuzzPipe } from '../fuzz/records.js'
+import { openRecords } from '../fuzz/records.js'
 import { createTally } from '../fuzz/tally.js'
 
 /** The short form of `npm run fuzz`. */
@@ -13,17 +14,43 @@ test('whatever comes in, it is taken or refused for a reason of the table, one i
   const kinds = await createKinds()
   for (const kind of kinds.all) {
     const tally = createTally(kind.name)
-    await fuzzKind(kind, tally, { inputs: Math.ceil(kind.weight / 2), seed, capMb })
+    // Each verification starts a process.
+    const inputs = kind.name === 'verification' ? 4 : Math.ceil(kind.weight / 2)
+    await fuzzKind(kind, tally, { inputs, seed, capMb })
     expect([kind.name, tally.wrong]).toEqual([kind.name, []])
+    expect(tally.tried).toBe(inputs)
+    if (kind.name === 'verification') expect(tally.reached.get('load')).toBeGreaterThan(0)
   }
   await kinds.close()
+})
+
+test('what is found is made small, and its seed and path have it again', async () => {
+  const kind: Kind<number[]> = {
+    name: 'numbers',
+    weight: 0,
+    inputs: fc.array(fc.nat(1_000)),
+    judge(numbers) {
+      if (numbers.length > 2) throw new Error('three are too many')
+      return 'accepted'
+    },
+  }
+  const tally = createTally(kind.name)
+  await fuzzKind(kind, tally, { inputs: 200, seed, capMb })
+  const [find] = tally.wrong
+  expect(find).toMatch(/: Error: three are too many\n.*of \[0,0,0\]$/s)
+  const [, findSeed, path] = /--seed=(-?\d+) --path=(\S+): /.exec(find!)!
+  const again = createTally(kind.name)
+  await fuzzKind(kind, again, { inputs: 1, seed: Number(findSeed), path, capMb })
+  expect([again.tried, again.wrong]).toEqual([1, [expect.stringMatching(/of \[0,0,0\]$/)]])
 })
 
 test('every record becomes a prediction, or a dead letter with its own bytes', async () => {
   const store = await temporaryDirectory()
   await storeFragileModel(store)
   const tally = createTally('records')
-  await fuzzPipe(tally, { records: 20_000, seed, store, onRound: () => undefined })
+  const records = await openRecords(store)
+  await records.fuzz(tally, { records: 20_000, seed, onRound: () => undefined })
+  await records.close()
   expect(tally.wrong).toEqual([])
   expect(tally.tried).toBe(20_000)
   // It is neither all good nor all bad, and of many kinds.
