@@ -97,7 +97,7 @@ export function bundleKinds({ bundles, models, archive, directory }: Corpus): {
     }),
     kind({
       name: 'verification',
-      weight: 40,
+      weight: 25,
       // The digests are right and the bundle is sound but for its model: that is for the child process to find out.
       inputs: fc.record({ of: ofBundle, model: modelChange }),
       async judge({ of, ...change }, reached) {
