@@ -1,7 +1,7 @@
 /** The logs of a deployment on Kafka, decoded for those who follow them. */
 import type { Kafka } from 'kafkajs'
 import { concatMap, type Observable } from 'rxjs'
-import { MillraceError } from '../stages/errors.js'
+import { lineOf, MillraceError } from '../stages/errors.js'
 import type { SourceRecord } from '../stages/ports.js'
 import { createBackoff } from './backoff.js'
 import { type LogEntry, logEnd, readLog } from './kafka/log.js'
@@ -51,13 +51,14 @@ export const createWritableKafkaLog = <T>(
   const append = async (value: T) => {
     const { key, value: bytes } = options.encode(value)
     const backoff = createBackoff(100, 2_000)
-    for (;;) {
+    for (let waited = false; ; waited = true) {
       try {
         await writer.append(key, bytes)
+        if (waited) options.onState('running', options.topic)
         return
       } catch (error) {
         if (options.signal.aborted) throw error
-        options.onState('waiting', (error as Error).message)
+        options.onState('waiting', lineOf(error))
         await backoff.wait(options.signal)
       }
     }

@@ -1,6 +1,7 @@
 /** What a worker tells the group on `D.events`. Never in the way: while the broker is away events are kept, the newest thousand of them. */
 import type { Kafka } from 'kafkajs'
 import { Subject } from 'rxjs'
+import { lineOf } from '../stages/errors.js'
 import { createBackoff } from './backoff.js'
 import { createLogWriter } from './kafka/log-writer.js'
 import type { ModelEvent } from './messages.js'
@@ -43,7 +44,7 @@ export function createEventLog(options: EventLogOptions): EventLog {
         backoff.reset()
         options.onState('running', options.topic)
       } catch (error) {
-        options.onState('waiting', (error as Error).message)
+        options.onState('waiting', lineOf(error))
         if (closing.signal.aborted) break
         await backoff.wait(closing.signal)
       }

@@ -26,6 +26,16 @@ export const eventTable = {
     help: 'Too many records could not be scored: the worker ends (`deadLetter.limit`). `reason` has how many.',
     fields: ['code', 'reason'],
   },
+  waiting: {
+    level: 'debug',
+    help: 'The worker is not ready: something it needs is away. `reason` has what, and what mends it; the log has a line for each part.',
+    fields: ['reason'],
+  },
+  resumed: {
+    level: 'info',
+    help: 'What the worker waited for is back: it goes on.',
+    fields: [],
+  },
   loading: {
     level: 'debug',
     help: 'A command names a bundle that is not loaded here: it is looked for and read.',

@@ -53,6 +53,8 @@ export type ModelEventType =
   | 'removed'
   | 'configured'
   | 'halted'
+  | 'waiting'
+  | 'resumed'
 
 export interface ModelEvent {
   type: ModelEventType | (string & {})

@@ -25,6 +25,10 @@ export interface PartState {
   readonly since: number
 }
 
+/** What keeps a worker from being ready. A shadow that cannot be written, or pushes that cannot be read, are no reason to stop sending records. */
+export const waitsOf = (all: readonly PartState[]): PartState[] =>
+  all.filter(({ part, state }) => state === 'waiting' && part !== 'shadow' && part !== 'models')
+
 export interface PartStates {
   set(part: Part, state: string, detail: string): void
   readonly all: readonly PartState[]

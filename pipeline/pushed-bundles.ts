@@ -1,6 +1,6 @@
 /** Bundles that come over the models topic: every worker puts them together, checks them and keeps them in its store. */
 import type { Kafka } from 'kafkajs'
-import { MillraceError } from '../stages/errors.js'
+import { lineOf, MillraceError } from '../stages/errors.js'
 import type { SourceRecord } from '../stages/ports.js'
 import { createBackoff, pause, settles } from './backoff.js'
 import type { EventLog } from './event-log.js'
@@ -115,7 +115,7 @@ export function followPushes(options: PushedBundlesOptions): PushedBundles {
     for (const backoff = createBackoff(); !signal.aborted; known = undefined) {
       const before = next
       await read(known).catch(async (error) => {
-        options.onState('waiting', (error as Error).message)
+        options.onState('waiting', lineOf(error))
         await backoff.wait(signal)
       })
       // The record before is not the one it was: the topic was made anew.
@@ -128,7 +128,7 @@ export function followPushes(options: PushedBundlesOptions): PushedBundles {
     offset <= next ? Promise.resolve() : new Promise((resolve) => waiters.add({ offset, resolve }))
 
   const following = follow().catch((error) => {
-    if (!signal.aborted) options.onState('waiting', (error as Error).message)
+    if (!signal.aborted) options.onState('waiting', lineOf(error))
   })
   const expiring = (async () => {
     for (; !signal.aborted; await pause(expireEveryMs, signal)) await assembler.expire(Date.now())

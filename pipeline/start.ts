@@ -7,7 +7,7 @@ import type { Config } from './config.js'
 import { createLiveConfig, type LiveConfig } from './live-config.js'
 import type { Logger } from './logging.js'
 import type { ModelEvent } from './messages.js'
-import { createPartStates, type Part, type PartState, type PartStates } from './part-states.js'
+import { createPartStates, type Part, type PartState, type PartStates, waitsOf } from './part-states.js'
 import { observers, type PipeObserver } from './pipe-observer.js'
 import { createPipeStats, type PipeStats } from './pipe-stats.js'
 import type { ShadowStats } from './shadow-report.js'
@@ -15,6 +15,7 @@ import { type BudgetCount, createStageCosts, type GenerationStages } from './sta
 import type { SwapStatus } from './swap/swap.js'
 
 import { openTraces } from './traces.js'
+import { sayWaits } from './waiting-events.js'
 import { openClients } from './worker-clients.js'
 import { openEvents } from './worker-events.js'
 import { openGuardrails } from './worker-guardrails.js'
@@ -124,6 +125,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const run = async () => {
     const clients = await openClients(scope)
     const eventLog = openEvents(scope, clients, events)
+    sayWaits(states, eventLog, stopping.signal)
     const store = await openWorkerStore(scope, clients, eventLog)
     const swap = openSwap(scope, clients, store, eventLog, () => threadDeaths++)
     modelStatus = () => swap.status
@@ -182,10 +184,7 @@ export function startWorker(options: WorkerOptions): Worker {
     get status() {
       const all = states.all
       const model = modelStatus()
-      const ready =
-        all.some(({ part, state }) => part === 'source' && state === 'running') &&
-        // A shadow that cannot be written, or pushes that cannot be read, are no reason to stop sending records.
-        !all.some(({ part, state }) => state === 'waiting' && part !== 'shadow' && part !== 'models')
+      const ready = all.some(({ part, state }) => part === 'source' && state === 'running') && waitsOf(all).length === 0
       const pipe = stats.snapshot()
       const { active: activeMs, idle: idleMs } = performance.eventLoopUtilization()
       const mainThread = { activeMs, idleMs }

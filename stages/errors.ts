@@ -122,7 +122,12 @@ export const errors = {
   'registry-refused': {
     message: 'the schema registry refused the request',
     retryable: false,
-    remedy: 'check credentials and compatibility rules',
+    remedy: 'check what the user may do there',
+  },
+  'schema-incompatible': {
+    message: 'the schema registry takes no such schema under this subject',
+    retryable: false,
+    remedy: 'use a topic whose subject holds nothing else, or set the compatibility of the subject to NONE',
   },
   'credentials-refused': {
     message: 'the credentials were refused',
@@ -413,4 +418,16 @@ export class MillraceError extends Error {
   get remedy(): string {
     return errors[this.code].remedy
   }
+  /** what is wrong, what exactly, and what to do */
+  get line(): string {
+    const said = oneLine(this.message)
+    return `${said}${/[.?!]$/.test(said) ? '' : '.'} ${sentence(this.remedy)}`
+  }
 }
+
+const oneLine = (text: string): string => text.replace(/\s*[\p{Cc}]+\s*/gu, ' ').trim()
+const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
+
+/** For people, in one line: of an error of the table, with what to do about it. */
+export const lineOf = (error: unknown): string =>
+  error instanceof MillraceError ? error.line : error instanceof Error ? error.message : String(error)

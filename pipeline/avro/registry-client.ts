@@ -61,7 +61,7 @@ export function createRegistryClient({ url, auth, ca, timeoutMs = 5_000 }: Regis
   const { Schema, Subject } = (client as unknown as { readonly api: Calls }).api
 
   /** The client never settles when a connection breaks in the middle of an answer, so it is not left alone with that. */
-  async function call(request: (limits: Limits) => Response): Promise<Partial<Answer> | undefined> {
+  async function call(request: (limits: Limits) => Response, where = host): Promise<Partial<Answer> | undefined> {
     const limit = new AbortController()
     try {
       const response = request({ signal: limit.signal })
@@ -69,7 +69,7 @@ export function createRegistryClient({ url, auth, ca, timeoutMs = 5_000 }: Regis
       return ((await response).data() ?? {}) as Partial<Answer>
     } catch (error) {
       if (isAnswer(error) && error.status === 404) return undefined
-      throw explained(error, host)
+      throw explained(error, where)
     } finally {
       limit.abort()
     }
@@ -81,7 +81,7 @@ export function createRegistryClient({ url, auth, ca, timeoutMs = 5_000 }: Regis
       checked(await call((limits) => Subject.version({ subject, version, ...limits })), host),
     async register(subject, schema) {
       const body = { schema: JSON.stringify(schema) }
-      const answer = await call((limits) => Subject.register({ subject, body, ...limits }))
+      const answer = await call((limits) => Subject.register({ subject, body, ...limits }), `${host}, ${subject}`)
       if (typeof answer?.id !== 'number') throw notARegistry(host)
       return answer.id
     },
@@ -109,6 +109,7 @@ function explained(error: unknown, host: string): MillraceError {
   const detail = `${host}: ${reason}`
   if (!isResponseError(error)) return new MillraceError('registry-unreachable', detail, { cause: error })
   if (error.status === 401) return new MillraceError('credentials-refused', detail, { cause: error })
+  if (error.status === 409 && isAnswer(error)) return new MillraceError('schema-incompatible', detail, { cause: error })
   if (error.status === 403) return new MillraceError('registry-refused', detail, { cause: error })
   const refused = isAnswer(error) && !passing(error.status)
   return new MillraceError(refused ? 'registry-refused' : 'registry-unreachable', detail, { cause: error })

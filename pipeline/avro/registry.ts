@@ -25,7 +25,7 @@ export interface SchemaVersion {
 
 /**
  * Schemas by id and by subject. A registry that cannot be reached is waited for, for ever and visibly; promises reject only with
- * `credentials-refused` and `registry-refused`, and with `registry-unreachable` once it is closed.
+ * `credentials-refused`, `registry-refused` and `schema-incompatible`, and with `registry-unreachable` once it is closed.
  */
 export interface SchemaRegistry {
   /** The schema (parsed JSON) of an id, if it is at hand. */
@@ -131,7 +131,7 @@ function createPatience({ url, onState }: RegistryOptions, closed: AbortSignal) 
           if (!(error instanceof MillraceError) || error.code !== 'registry-unreachable') throw error
           if (!waits) waiting++
           waits = true
-          if (!closed.aborted) onState?.('waiting', error.message)
+          if (!closed.aborted) onState?.('waiting', error.line)
           await backoff.wait(closed)
         }
       }

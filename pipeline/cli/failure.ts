@@ -43,14 +43,10 @@ export const failureText = (
   if (isHelp(error) || error instanceof CommandFailed) return undefined
   // Commander has printed the help already: a group was called without a command of it.
   if (error instanceof CommanderError && error.code === 'commander.help') return undefined
-  const { code, detail, remedy, stack, cause } = describeFailure(error)
-  const { message } = errors[code]
-  if (options.json) return JSON.stringify({ error: { code, message, detail, remedy } })
-  const end = /[.?!]$/.test(detail) ? '' : '.'
-  const line = `${pc.createColors(options.color).red('millrace:')} ${message}: ${oneLine(detail)}${end} ${sentence(remedy)}`
+  const described = describeFailure(error)
+  const { code, detail, remedy, stack, cause } = described
+  if (options.json) return JSON.stringify({ error: { code, message: errors[code].message, detail, remedy } })
+  const line = `${pc.createColors(options.color).red('millrace:')} ${described.line}`
   if (!options.verbose) return line
   return [line, stack, ...(cause instanceof Error ? [`caused by ${cause.stack}`] : [])].join('\n')
 }
-
-const oneLine = (text: string): string => text.replace(/\s*[\p{Cc}]+\s*/gu, ' ').trim()
-const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`

@@ -27,11 +27,11 @@ export const describeStatus = (status: DeploymentStatus, colors: Colors): string
       ? colors.yellow('no workers: `millrace run`')
       : table(
           ['worker', 'partitions', 'model', 'last said'],
-          workers.map(({ worker, partitions, model, last }) => [
+          workers.map(({ worker, partitions, model, waiting, last }) => [
             worker,
             partitions.join(', ') || '—',
             model ?? '—',
-            last ? lastText(last, status.at, colors) : '—',
+            waiting !== null ? colors.yellow(`waits: ${waiting}`) : last ? lastText(last, status.at, colors) : '—',
           ]),
           { colors },
         )

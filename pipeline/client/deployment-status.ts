@@ -28,6 +28,8 @@ export interface WorkerInGroup {
   readonly partitions: readonly number[]
   /** what it made active last */
   readonly model: string | null
+  /** what it waits for, and what mends that; null: for nothing that it could say */
+  readonly waiting: string | null
   /** what it said last, of what matters: not every fence */
   readonly last: ModelEvent | null
 }
@@ -59,6 +61,8 @@ export interface DeploymentStatus {
 }
 
 const eventsLookedAt = 1_000
+/** The last of these says whether a worker waits: only then it has a reason. */
+const waits: ReadonlySet<string> = new Set(['waiting', 'resumed', 'left'])
 const small: ReadonlySet<string> = new Set(['fenced', 'draining', 'released', 'loading', 'verifying'])
 
 /** Throws `topic-missing` for the input; other topics may be missing. */
@@ -156,7 +160,8 @@ const modelInUse = (
   return { generation, model, digest, mode, candidate, percent }
 }
 
-const lastWords = (events: readonly ModelEvent[]): Pick<WorkerInGroup, 'model' | 'last'> => ({
+const lastWords = (events: readonly ModelEvent[]): Pick<WorkerInGroup, 'model' | 'waiting' | 'last'> => ({
   model: events.findLast(({ type }) => type === 'activated')?.model ?? null,
+  waiting: events.findLast(({ type }) => waits.has(type))?.reason ?? null,
   last: events.findLast(({ type }) => !small.has(type)) ?? null,
 })

@@ -42,6 +42,7 @@ export const readLog = (kafka: Kafka, topic: string, options: ReadLogOptions = {
       const backoff = createBackoff()
       let everRead = false
       while (!stopping.signal.aborted) {
+        let running = false
         state('connecting', topic)
         try {
           await readSession(
@@ -52,7 +53,8 @@ export const readLog = (kafka: Kafka, topic: string, options: ReadLogOptions = {
             stopping.signal,
             (entry) => subscriber.next(entry),
             () => {
-              if (!everRead) state('running', topic)
+              if (!running) state('running', topic)
+              running = true
               everRead = true
               backoff.reset()
             },
@@ -61,7 +63,7 @@ export const readLog = (kafka: Kafka, topic: string, options: ReadLogOptions = {
           if (stopping.signal.aborted) break
           const described = describeKafkaError(error, topic)
           if (!described.retryable && !everRead) return subscriber.error(described)
-          state('waiting', described.message)
+          state('waiting', described.line)
           await backoff.wait(stopping.signal)
         }
       }

@@ -61,7 +61,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
 
   const waitOut = async (error: MillraceError) => {
     waiting = true
-    options.onState?.('waiting', error.message)
+    options.onState?.('waiting', error.line)
     await backoff.wait(closing.signal)
   }
   const wentWell = () => {

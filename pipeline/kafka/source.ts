@@ -146,7 +146,7 @@ const openSource = <T>(
         const described = describeKafkaError(error, options.topic)
         if (isHopeless(described, everJoined)) fail(described)
         else {
-          state('waiting', described.message)
+          state('waiting', described.line)
           await backoff.wait(stopping.signal)
         }
       }

@@ -80,7 +80,7 @@ export async function* readTopic(kafka: Kafka, topic: string, options: ReadTopic
         if (!positions || !(described.retryable || outOfRange)) throw described
         if (outOfRange) moved = true
         waiting = true
-        options.onState?.('waiting', described.message)
+        options.onState?.('waiting', described.line)
         if (cluster) await leaveCluster(cluster, undefined, 1_000)
         cluster = undefined
         await backoff.wait(signal)

@@ -79,7 +79,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
   let wake = () => {}
 
   const waitOut = async (error: MillraceError, signal = closing.signal) => {
-    options.onWaiting(`${name}: ${error.message}`)
+    options.onWaiting(`${name}: ${error.line}`)
     await backoff.wait(signal)
   }
   const fenced = (cause?: unknown) => new MillraceError('producer-fenced', name, { cause })

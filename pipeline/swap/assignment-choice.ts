@@ -1,5 +1,7 @@
 /** Which generation scores the records of one assignment, and the fences that this sets. */
+import { lineOf } from '../../stages/errors.js'
 import type { Choice, Generation, TopicPartition } from '../../stages/ports.js'
+import { createBackoff } from '../backoff.js'
 import type { Fence } from '../messages.js'
 import type { Fences } from './fences.js'
 import type { LiveGeneration } from './live-generation.js'
@@ -48,7 +50,8 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Fencin
   const first = new Map<string, { left: number; end: number }>()
   /** the offset after the last record that came, by partition */
   const positions = new Map<string, number>()
-  let closed = false
+  const backoff = createBackoff(options.retryMs, 10 * options.retryMs)
+  const closing = new AbortController()
 
   /** From here on nobody has published anything. */
   const newFrom = (topic: string, partition: number): number => {
@@ -129,12 +132,13 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Fencin
     const ready = held.live.prepared.then(
       () => {
         if (!held.live.generation) held.live.activate(fence.generation)
+        backoff.reset()
         options.onWaiting(undefined)
       },
       async (error) => {
         older.delete(key)
-        options.onWaiting(`${reader} at ${offset} needs ${fence.model}: ${error.message}`)
-        await new Promise((resolve) => setTimeout(resolve, options.retryMs))
+        options.onWaiting(`${reader} at ${offset} needs ${fence.model}: ${lineOf(error)}`)
+        await backoff.wait(closing.signal)
       },
     )
     return later(ready, topic, partition, offset)
@@ -143,7 +147,7 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Fencin
   const later = async (event: Promise<void>, topic: string, partition: number, offset: number): Promise<Choice> => {
     await event
     // Nobody listens any more, and nothing must be loaded for it.
-    if (closed) return new Promise(() => undefined)
+    if (closing.signal.aborted) return new Promise(() => undefined)
     return choose(topic, partition, offset)
   }
 
@@ -166,7 +170,7 @@ export function createAssignmentChoice(options: AssignmentChoiceOptions): Fencin
       }
     },
     close() {
-      closed = true
+      closing.abort()
       for (const { live } of older.values()) live.retire()
       older.clear()
       fences.disown(partitions)

@@ -3,7 +3,9 @@
  * which generation scores it. All decisions come from the logs; what this worker knows alone is only which bundles it has ready.
  */
 import { Subject } from 'rxjs'
+import { lineOf } from '../../stages/errors.js'
 import type { FenceGate, Fetched, Generation, ModelChoice, ModelLoader, TopicPartition } from '../../stages/ports.js'
+import { type Backoff, createBackoff } from '../backoff.js'
 import type { Fence, ModelCommand, ModelEvent } from '../messages.js'
 import { createAssignmentChoice, type FencingChoice } from './assignment-choice.js'
 import {
@@ -93,7 +95,10 @@ export function createSwap(options: SwapOptions): Swap {
   const changes = new Subject<void>()
   const lives = new Set<LiveGeneration>()
   const choices = new Set<FencingChoice>()
-  const retries = new Map<number, NodeJS.Timeout>()
+  /** generations that are to be tried again, and how patiently */
+  const retrying = new Set<number>()
+  const backoffs = new Map<number, Backoff>()
+  const closing = new AbortController()
   /** where the input ended when a partition was taken over */
   const ends = new Map<string, number>()
   let active: ActiveGeneration | undefined
@@ -157,13 +162,22 @@ export function createSwap(options: SwapOptions): Swap {
   /** Others score with it, or have agreed to: going on without it would split the group. */
   const isSettled = (plan: GenerationPlan) => plan.agreed || fences.table.ofGeneration(plan.number) !== undefined
 
+  /** Going on without it would split the group, or there is nothing to go on with. */
+  const isNeeded = (plan: GenerationPlan) =>
+    !closed &&
+    plan.number > (active?.plan.number ?? 0) &&
+    (isSettled(plan) || (!active && plan.number === fold.current?.number))
+
   const retry = (plan: GenerationPlan) => {
-    if (closed || retries.has(plan.number)) return
-    const timer = setTimeout(() => {
-      retries.delete(plan.number)
-      if (plan.number > (active?.plan.number ?? 0)) void pursue(plan)
-    }, retryMs)
-    retries.set(plan.number, timer)
+    const { number } = plan
+    if (closed || retrying.has(number)) return
+    const backoff = backoffs.get(number) ?? createBackoff(retryMs, 10 * retryMs)
+    retrying.add(number)
+    backoffs.set(number, backoff)
+    void backoff.wait(closing.signal).then(() => {
+      retrying.delete(number)
+      if (isNeeded(plan)) void pursue(plan)
+    })
   }
 
   /** Makes the generation active once its bundle is ready. False when it cannot be. */
@@ -173,10 +187,9 @@ export function createSwap(options: SwapOptions): Swap {
     try {
       await one.prepared
     } catch (error) {
-      const isBehind = plan.number > (active?.plan.number ?? 0)
-      if (isBehind && isSettled(plan) && !closed) {
+      if (isNeeded(plan)) {
         if (plan.agreed) owed = plan
-        wait(`generation ${plan.number} needs ${plan.model}: ${(error as Error).message}`)
+        wait(`generation ${plan.number} needs ${plan.model}: ${lineOf(error)}`)
         retry(plan)
       }
       return false
@@ -198,6 +211,7 @@ export function createSwap(options: SwapOptions): Swap {
     if (owed && owed.number <= plan.number) owed = undefined
     wayBack = wayBackOf(active, before)
     for (const choice of choices) choice.activated(active)
+    backoffs.clear()
     wait(undefined)
     before?.live.retire()
   }
@@ -285,7 +299,7 @@ export function createSwap(options: SwapOptions): Swap {
       // One whose client has died long ago is nobody's concern; should it be committed all the same, it is loaded then.
       if (fold.prepared && Date.now() - fold.prepared.at < preparedExpiresMs) prepare(fold.prepared)
       await loadCommitted()
-      if (!active) wait('no model is named yet: send a SWITCH, or set `model`')
+      if (!active && !fold.current) wait('no model is named yet: send a SWITCH, or set `model`')
     },
     async takeOver(partitions, tenure) {
       await fences.claim(partitions, tenure)
@@ -353,7 +367,7 @@ export function createSwap(options: SwapOptions): Swap {
       closed = true
       control.close()
       fences.close()
-      for (const timer of retries.values()) clearTimeout(timer)
+      closing.abort()
       prepared?.live.retire()
       for (const one of lives) one.retire()
       previous?.release()

@@ -1,11 +1,16 @@
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { filter, firstValueFrom } from 'rxjs'
 import { expect, inject, test } from 'vitest'
 import { frame } from '../../pipeline/avro/framing.js'
+import type { DeploymentStatus } from '../../pipeline/client/deployment-status.js'
 import type { Worker } from '../../pipeline/start.js'
+import { millrace, millraceJson } from '../fixtures/cli.js'
 import { createDeployment } from '../fixtures/deployment.js'
 import { digitAt, digitBytes, digitSchema, registerValues } from '../fixtures/digits.js'
 import { startOwnBroker } from '../fixtures/own-broker.js'
 import { part } from '../fixtures/part.js'
+import { copyStore } from '../fixtures/store.js'
 import { startTcpProxy } from '../fixtures/tcp-proxy.js'
 
 /** Resolves when nothing is waited for any more. */
@@ -58,6 +63,28 @@ test('the registry may go away in the middle: known schemas are scored on, an un
   expect(deployment.account()).toEqual({ missing: [], repeated: [] })
 })
 
+test('the model may not be in the store when a worker starts: it waits, `millrace status` says so, and it scores once it is', async () => {
+  const directory = await copyStore('digits@2')
+  const deployment = await createDeployment({ partitions: 1 })
+  await deployment.sendDigits(5)
+  const worker = deployment.start({ bundles: { directory } })
+  const { detail } = await part(worker, 'model', 'waiting')
+  expect(detail).toMatch(/^generation 1 needs digits@1: no such bundle in the store: .* See `millrace models list`\.$/)
+  expect(worker.status.ready).toBe(false)
+  await worker.running
+  await deployment.events.until((all) => all.some(({ type }) => type === 'waiting'))
+  const environment = { MILLRACE_DEPLOYMENT: deployment.name }
+  const { stdout } = await millrace(['status'], { environment })
+  expect(stdout).toMatch(/waits: model: generation 1 needs digits@1: no such bundle in the store/)
+
+  await copyFile('models/bundles/digits@1.tar.gz', join(directory, 'digits@1.tar.gz'))
+  await deployment.answered()
+  await ready(worker)
+  await deployment.events.until((all) => all.some(({ type }) => type === 'resumed'))
+  const status = await millraceJson<DeploymentStatus>(['status'], { environment })
+  expect(status.workers).toMatchObject([{ waiting: null, model: 'digits@1' }])
+})
+
 test('the broker may be killed and come back in the middle: the same worker goes on, and no record is lost', async () => {
   const broker = await startOwnBroker()
   const deployment = await createDeployment({ brokers: [broker.brokers] })
@@ -67,12 +94,15 @@ test('the broker may be killed and come back in the middle: the same worker goes
   await broker.kill()
   // The source always has a request out, so it always notices; the publisher does only if there was something to publish.
   await part(worker, 'source', 'waiting')
+  await part(worker, 'control', 'waiting')
   await broker.start()
   const before = deployment.predictions.items.length
   await deployment.predictions.until((all) => all.length > before + 500)
   await stream.end()
   await deployment.answered()
   await ready(worker)
+  await part(worker, 'control', 'running')
+  await part(worker, 'fences', 'running')
   expect(deployment.account().missing).toEqual([])
   expect(deployment.deadLetters.items).toEqual([])
 })

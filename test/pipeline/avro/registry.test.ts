@@ -165,7 +165,7 @@ describe('a registry that is not there', () => {
 })
 
 describe('a registry that refuses', () => {
-  test('an incompatible schema: registry-refused', async () => {
+  test('an incompatible schema: schema-incompatible, with the subject', async () => {
     const subject = uniqueName('subject')
     const registry = open()
     await registry.register(subject, record('R', a))
@@ -175,7 +175,10 @@ describe('a registry that refuses', () => {
       body: JSON.stringify({ compatibility: 'BACKWARD' }),
     })
     const incompatible = registry.register(subject, record('R', { name: 'a', type: 'string' }))
-    await expect(incompatible).rejects.toMatchObject({ code: 'registry-refused' })
+    await expect(incompatible).rejects.toMatchObject({
+      code: 'schema-incompatible',
+      detail: expect.stringContaining(`, ${subject}: `),
+    })
   })
 
   test('the credentials: credentials-refused', async () => {

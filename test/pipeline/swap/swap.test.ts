@@ -199,6 +199,17 @@ test('a worker that comes late has what was committed, and waits for it where it
   expect(swap.status.active).toMatchObject({ generation: 2, model: 'm@2' })
 })
 
+test('where nothing scores, the model that is wanted is waited for until it can be loaded', async () => {
+  const { control, start, loader } = setUp([])
+  const swap = await start()
+  expect(swap.status.waiting).toMatch(/^generation 1 needs m@1: /)
+  await control.append(command({ action: 'SWITCH', model: 'm@2' }))
+  while (!swap.status.waiting?.startsWith('generation 2 needs m@2')) await firstValueFrom(swap.changes)
+  loader.known.add('m@2')
+  await swap.until(({ type, generation }) => type === 'activated' && generation === 2)
+  expect(swap.status).toMatchObject({ active: { model: 'm@2', generation: 2 }, waiting: undefined })
+})
+
 test('a worker that comes late goes on with the last model that there is when nobody scores with a newer', async () => {
   const { control, start } = setUp()
   await control.append(command({ action: 'SWITCH', model: 'm@2' }))
