@@ -46,7 +46,7 @@ export function createDeadlineCosts(now: () => number = () => performance.now())
     const { number, model, costs: seed } = generation
     let entry = byGeneration.get(number)
     if (!entry) {
-      const profile = createCostProfile(seed)
+      const profile = createCostProfile(seed, now)
       const { likelyMs, mostMs } = profile
       const costs: BatchCosts = {
         likelyMs,

@@ -2,6 +2,7 @@
 import { asyncScheduler, type MonoTypeOperatorFunction, type OperatorFunction } from 'rxjs'
 import { admit } from '../stages/admit.js'
 import { deadlineBatch } from '../stages/deadline-batch.js'
+import type { Idleness } from '../stages/idleness.js'
 import type { Leases } from '../stages/leases.js'
 import type { BatchLimits } from '../stages/micro-batch.js'
 import type { DeadlineRule, Decoded, MicroBatch, RecordDecoder, Scored } from '../stages/ports.js'
@@ -31,15 +32,16 @@ export interface Surroundings {
   readonly limits: () => BatchLimits
   readonly concurrency: number
   readonly leases: Leases
+  readonly idleness: Idleness
 }
 
 export function deadlineStages({ rule, costs }: Deadlines, around: Surroundings): DeadlineStages {
-  const { decoder, limits, concurrency, leases } = around
+  const { decoder, limits, concurrency, leases, idleness } = around
   const firm = rule().class === 'firm'
   const turns = createTurns(concurrency)
   return {
     decoder: firm ? admit({ decoder, deadlineMs: () => rule().ms, now: asyncScheduler.now }) : decoder,
-    gather: deadlineBatch({ limits, deadline: rule, costs: costs.of, turns, leases }),
+    gather: deadlineBatch({ limits, deadline: rule, costs: costs.of, turns, leases, idleness }),
     onDone(batch) {
       costs.done(batch)
       turns.give()

@@ -142,6 +142,25 @@ export const metricTable = {
     labels: [],
     buckets: seconds,
   },
+  millrace_deadline_records_total: {
+    type: 'counter',
+    unit: 'records',
+    help: 'Records with a deadline that were answered, in time or not, by the class of the deadline.',
+    labels: ['class'],
+  },
+  millrace_deadline_missed_total: {
+    type: 'counter',
+    unit: 'records',
+    help: 'Of these, those that missed it, by where that was found: admission (not scored), inference (scored too late), publish (acknowledged too late).',
+    labels: ['class', 'stage'],
+  },
+  millrace_deadline_slack_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'Time left until the deadline as a batch leaves a stage: gather, infer, publish; at most 0 for what is late. The first and last record of each run are measured.',
+    labels: ['class', 'stage'],
+    buckets: [0, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
+  },
   millrace_generation: {
     type: 'gauge',
     unit: 'number',

@@ -5,12 +5,14 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Observable } from 'rxjs'
 import { errors, rejects } from '../stages/errors.js'
+import type { DeadlineRule } from '../stages/ports.js'
 import { type CreditConfig, creditLimitsOf } from './credit-limits.js'
+import { type DeadlineStats, observeSlack } from './deadline-stats.js'
 import type { ModelEvent } from './messages.js'
 import { observeDistributions } from './metric-distributions.js'
 import { type MetricEntry, type MetricName, metricTable } from './metric-table.js'
 import type { PartState } from './part-states.js'
-import type { PipeObserver } from './pipe-observer.js'
+import { observers, type PipeObserver } from './pipe-observer.js'
 import type { PipeStats } from './pipe-stats.js'
 import type { ShadowStats } from './shadow-report.js'
 import type { BudgetCount } from './stage-costs.js'
@@ -30,6 +32,7 @@ export interface MeasuredWorker {
     readonly threadDeaths: number
     readonly budgets: readonly BudgetCount[]
     readonly shadow: ShadowStats | undefined
+    readonly deadline: DeadlineStats | undefined
   }
   readonly events: Observable<ModelEvent>
 }
@@ -49,7 +52,8 @@ export interface Metrics {
   watch(worker: MeasuredWorker, lag?: () => Promise<readonly PartitionLag[]>): void
 }
 
-export function createMetrics(): Metrics {
+/** `deadline`: the rule of now, where there is one. */
+export function createMetrics(deadline?: () => DeadlineRule): Metrics {
   const registry = new Registry()
   const meters = createMeters(registry)
   let worker: MeasuredWorker | undefined
@@ -57,7 +61,9 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry })
 
   return {
-    observer: observeDistributions(meters),
+    observer: deadline
+      ? observers([observeDistributions(meters), slackObserver(meters, deadline)])
+      : observeDistributions(meters),
     contentType: registry.contentType,
     async text() {
       const lag = (await lagOf?.().catch(() => undefined)) ?? []
@@ -107,12 +113,17 @@ const createMeters = (registry: Registry): Meters => {
 /** One value for each combination of labels, in place of those that were there. */
 type Values = readonly (readonly [labels: Record<string, string | number>, value: number])[]
 
+const slackObserver = ({ histograms }: Meters, rule: () => DeadlineRule): PipeObserver =>
+  observeSlack(rule, (stage, ms) =>
+    histograms.millrace_deadline_slack_seconds.observe({ class: rule().class, stage }, ms / 1_000),
+  )
+
 const showStatus = (
   { counters, gauges }: Meters,
   { id, config, status }: MeasuredWorker,
   lag: readonly PartitionLag[],
 ) => {
-  const { deployment, ready, parts, model, pipe, mainThread, threadDeaths, budgets, shadow } = status
+  const { deployment, ready, parts, model, pipe, mainThread, threadDeaths, budgets, shadow, deadline } = status
   const count = (name: keyof Meters['counters'], values: Values) => {
     counters[name].reset()
     for (const [labels, value] of values) counters[name].inc(labels, value)
@@ -178,6 +189,14 @@ const showStatus = (
     'millrace_budget_missed_total',
     perStage(({ missed }) => missed),
   )
+  if (deadline) {
+    const { class: kind, records, missed } = deadline
+    count('millrace_deadline_records_total', [[{ class: kind }, records]])
+    count(
+      'millrace_deadline_missed_total',
+      Object.entries(missed).map(([stage, missed]) => [{ class: kind, stage }, missed]),
+    )
+  }
   if (!shadow) return
   const { compared, agreed, failed, skipped, meanDistance, maxDistance } = shadow
   count('millrace_shadow_records_total', by('result', { agreed, differed: compared - agreed, failed, skipped }))

@@ -74,7 +74,7 @@ export const createPipe =
     }
     const limits = () => config().batch
     const { concurrency } = inference
-    const timed = deadlines && deadlineStages(deadlines, { decoder, limits, concurrency, leases })
+    const timed = deadlines && deadlineStages(deadlines, { decoder, limits, concurrency, leases, idleness })
     const scored = assignment
       .records(credits)
       .pipe(

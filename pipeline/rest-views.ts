@@ -50,6 +50,26 @@ const groupWorker = z
   })
   .meta({ id: 'GroupWorker', description: 'A worker of the deployment as the group and its events show it' })
 
+const deadlineStats = z
+  .object({
+    class: z.enum(['soft', 'firm']),
+    ms: z.number(),
+    records: z.number().describe('predictions and late records'),
+    missed: z
+      .object({ admission: z.number(), inference: z.number(), publish: z.number() })
+      .describe(
+        'of them, by where it was found: before the model, after it, or only as the broker had acknowledged them',
+      ),
+    slack: z.array(
+      z.object({
+        stage: z.string(),
+        p50Ms: z.number(),
+        leastMs: z.number().describe('99 of 100 had more; 0 for what was too late'),
+      }),
+    ),
+  })
+  .meta({ id: 'Deadline', description: 'How this worker keeps its deadline' })
+
 const counts = z.record(z.string(), z.number())
 
 export const status = z
@@ -109,6 +129,7 @@ export const status = z
         }),
       )
       .describe('what the stages of the newest generations cost by batch size'),
+    deadline: deadlineStats.nullable().describe('null where there is none'),
     group: z.object({
       state: z.string().nullable().describe('as the broker calls it; null while it cannot be asked'),
       workers: z.array(groupWorker),

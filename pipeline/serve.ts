@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { filter, firstValueFrom } from 'rxjs'
 import { MillraceError } from '../stages/errors.js'
+import type { DeadlineRule } from '../stages/ports.js'
 import { createMessageCodec } from './avro/message-codec.js'
 import { createRegistry } from './avro/registry.js'
 import { showsSamples } from './config-http.js'
@@ -49,7 +50,7 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
     const worker = startWorker({ ...options, live })
     return { worker, url: undefined, stop: () => worker.stop() }
   }
-  const metrics = createMetrics()
+  const metrics = createMetrics(config.deadline && (() => live.current.deadline as DeadlineRule))
   const samples = createSamples({ truth: config.http.truth, shown: showsSamples(config.http) })
   const flow = createFlowHistory({ stats: () => worker.status.pipe, accuracy: () => samples.labels.accuracy })
   const seen = [metrics.observer, samples.observer, flow.observer, ...(options.observer ? [options.observer] : [])]

@@ -3,6 +3,7 @@ import { map, Subject, VirtualTimeScheduler } from 'rxjs'
 import type { BatchCosts } from '../stages/batch-size.js'
 import { deadlineHeader, deadlineOf } from '../stages/deadline.js'
 import { deadlineBatch } from '../stages/deadline-batch.js'
+import { createIdleness } from '../stages/idleness.js'
 import { createLeases } from '../stages/leases.js'
 import { noOutputs } from '../stages/merge-outputs.js'
 import type { BatchLimits } from '../stages/micro-batch.js'
@@ -27,6 +28,8 @@ export interface SimulationOptions {
   readonly costs: BatchCosts
   /** What a batch really takes. */
   readonly takesMs: (rows: number) => number
+  /** told of each batch as the model is done with it, and what it took: a profile may learn from that */
+  readonly onDone?: (rows: number, ms: number, at: number) => void
 }
 
 export interface Fate {
@@ -53,10 +56,11 @@ export interface Simulation {
 
 /** Runs a trace to its end. Arrivals of a partition are in the order of `at`. */
 export function simulate(trace: readonly Arrival[], options: SimulationOptions): Simulation {
-  const { rule, limits, concurrency, costs, takesMs } = options
+  const { rule, limits, concurrency, costs, takesMs, onDone } = options
   const scheduler = new VirtualTimeScheduler()
   const leases = createLeases()
   const turns = createTurns(concurrency)
+  const idleness = createIdleness((work) => void scheduler.schedule(work))
   const source = new Subject<Decoded>()
   const fates: Fate[] = []
   const arrivals = [...trace].sort((one, other) => one.at - other.at)
@@ -69,26 +73,34 @@ export function simulate(trace: readonly Arrival[], options: SimulationOptions):
     for (const fate of fatesOf(scored, rule, scheduler.now())) fates.push(fate)
     for (const part of scored.parts) leases.release(part.generation)
   })
-  const gathered = source.pipe(
-    deadlineBatch({ limits: () => limits, deadline: () => rule, costs: () => costs, turns, leases, scheduler }),
-  )
-  gathered.subscribe((batch) => {
+  const of = { limits: () => limits, deadline: () => rule, costs: () => costs }
+  source.pipe(deadlineBatch({ ...of, turns, leases, idleness, scheduler })).subscribe((batch) => {
     const takes = batch.rows > 0 ? takesMs(batch.rows) : 0
     freeAt = Math.max(freeAt, scheduler.now()) + takes
     busyMs += takes
+    if (batch.rows > 0) idleness.begin()
     scheduler.schedule(() => {
       judged.next(batch)
-      if (batch.rows > 0) turns.give()
+      if (batch.rows === 0) return
+      onDone?.(batch.rows, takes, scheduler.now())
+      turns.give()
+      idleness.end()
     }, freeAt - scheduler.now())
   })
-  for (const [index, arrival] of arrivals.entries())
-    scheduler.schedule(() => {
+  /** What comes at one time, then what comes next: of much that is scheduled the clock is slow. */
+  function arrive(from: number): void {
+    let index = from
+    for (; arrivals[index]?.at === arrivals[from]!.at; index++) {
+      const arrival = arrivals[index]!
       const offset = next.get(arrival.partition) ?? 0
       next.set(arrival.partition, offset + 1)
       leases.retain(generation)
       source.next(decodedOf(arrival, offset))
-      if (index === arrivals.length - 1) source.complete()
-    }, arrival.at)
+    }
+    if (index === arrivals.length) source.complete()
+    else scheduler.schedule(() => arrive(index), arrivals[index]!.at - scheduler.now())
+  }
+  if (arrivals.length > 0) scheduler.schedule(() => arrive(0), arrivals[0]!.at)
   scheduler.flush()
   return { fates, busyMs, elapsedMs: scheduler.now() - (arrivals[0]?.at ?? 0) }
 }

@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { type Observer, Subject } from 'rxjs'
 import type { MillraceError } from '../stages/errors.js'
+import type { DeadlineRule } from '../stages/ports.js'
 import type { Config } from './config.js'
+import { createDeadlineStats, type DeadlineStats } from './deadline-stats.js'
 import { createLiveConfig, type LiveConfig } from './live-config.js'
 import type { Logger } from './logging.js'
 import type { ModelEvent } from './messages.js'
@@ -51,6 +53,8 @@ export interface WorkerStatus {
   readonly mainThread: { readonly activeMs: number; readonly idleMs: number }
   /** of the shadow under way, or the last one */
   readonly shadow: ShadowStats | undefined
+  /** where there is a deadline */
+  readonly deadline: DeadlineStats | undefined
   /** inference threads that died and were started again */
   readonly threadDeaths: number
   /** how stages of models kept the budgets of their bundles */
@@ -81,6 +85,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const states = createPartStates()
   const stats = createPipeStats()
   const stageCosts = createStageCosts()
+  const deadlineStats = config.deadline && createDeadlineStats(() => live.current.deadline as DeadlineRule)
   /** asked to stop: nothing new is begun */
   const stopping = new AbortController()
   /** nothing is in flight any more: what is waited for is given up */
@@ -133,9 +138,14 @@ export function startWorker(options: WorkerOptions): Worker {
     const guardrails = await openGuardrails(scope, clients, swap, eventLog)
     const traces = await openTraces({ settings: config.traces, deployment: config.deployment, worker: id })
     if (traces) scope.onClose(traces.close)
-    const watching = [stats.observer, stageCosts.observer, observer, guardrails?.observer, traces?.observer].filter(
-      (one) => one !== undefined,
-    )
+    const watching = [
+      stats.observer,
+      stageCosts.observer,
+      deadlineStats?.observer,
+      observer,
+      guardrails?.observer,
+      traces?.observer,
+    ].filter((one) => one !== undefined)
     let halted: MillraceError | undefined
     const halt = (error: MillraceError) => {
       halted ??= error
@@ -203,6 +213,7 @@ export function startWorker(options: WorkerOptions): Worker {
         threadDeaths,
         budgets: stageCosts.budgets,
         stageCosts: stageCosts.all,
+        deadline: deadlineStats?.snapshot(),
       }
     },
     async stop() {

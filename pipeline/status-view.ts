@@ -9,6 +9,7 @@ const forgottenAfterMs = 10 * 60_000
 
 export const statusView = (own: WorkerStatus, group: GroupStatus | undefined, view: GroupView): Status => {
   const { active, previous, generations, waiting } = own.model
+  const { deadline } = own
   const { lastLatencyMs, rejected, closedBy, stages, transactions, ...pipe } = own.pipe
   return {
     ...own,
@@ -32,6 +33,7 @@ export const statusView = (own: WorkerStatus, group: GroupStatus | undefined, vi
       lastLatencyMs: lastLatencyMs ?? null,
       stages: [...stages],
     },
+    deadline: deadline ? { ...deadline, missed: { ...deadline.missed }, slack: [...deadline.slack] } : null,
     group: {
       state: group?.state ?? null,
       workers: groupWorkers(group, view),

@@ -36,11 +36,13 @@ export const earliestReady = ({ startsAt, costs }: Pick<SizeOptions, 'startsAt' 
   startsAt + costs.mostMs(1) + costs.afterMs
 
 /**
- * How many of what waits (all of which could be ready alone, where deadlines are firm) to score at once. Where everything that waits can be ready in time, in batches as large as the most urgent record
- * of each allows, the first of those. Otherwise, with firm deadlines, the size that has most records ready in time for each millisecond: a batch
- * kept small for the sake of one record would cost many others theirs. With soft ones, everything: late is better than never.
+ * How many of what waits to score at once. Where everything that waits can be ready in time, in batches as large as the most urgent record of
+ * each allows, the first of those. Otherwise, with soft deadlines, everything: late is better than never; with firm ones undefined: see `mostInTime`.
  */
-export function batchSize({ count, urgency }: Pick<ByDeadline, 'count' | 'urgency'>, options: SizeOptions): BatchSize {
+export function batchSize(
+  { count, urgency }: Pick<ByDeadline, 'count' | 'urgency'>,
+  options: SizeOptions,
+): BatchSize | undefined {
   const { maxRecords, startsAt, firm, costs } = options
   const readyAt = (rows: number, from = startsAt) => from + costs.mostMs(rows) + costs.afterMs
   const sized = (rows: number): BatchSize => {
@@ -76,19 +78,9 @@ export function batchSize({ count, urgency }: Pick<ByDeadline, 'count' | 'urgenc
     return done < count ? 0 : firstSize
   }
 
-  function mostInTime(): number {
-    let best = { rows: 0, rate: 0 }
-    for (let rows = Math.min(maxRecords, count); rows > 0; rows >>>= 1) {
-      const inTime = Math.min(rows, count - firstFrom(urgency, count, readyAt(rows)))
-      const rate = inTime / Math.max(costs.likelyMs(rows), 1e-3)
-      if (rate > best.rate) best = { rows: inTime, rate }
-    }
-    return best.rows
-  }
-
   const rows = withoutLoss()
   if (rows > 0) return sized(rows)
-  return sized(firm ? mostInTime() : Math.min(maxRecords, count))
+  return firm ? undefined : sized(Math.min(maxRecords, count))
 }
 
 /** Index of the first of `count` ascending numbers that is not below `bound`. */

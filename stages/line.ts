@@ -1,10 +1,15 @@
 import { deadlineOf } from './deadline.js'
 import type { Decoded, TopicPartition } from './ports.js'
 
+/** The deadline of what is not scored anyway: it hurries nobody, and is passed over. */
+export const noRow = Number.NEGATIVE_INFINITY
+/** Before every deadline of a record that is to be scored. */
+export const always = -Number.MAX_VALUE
+
 /** A part that waits in a line. Times are milliseconds since the epoch. */
 export interface Waiting {
   readonly decoded: Decoded
-  /** of each record; Infinity for one that is not scored anyway */
+  /** of each record; `noRow` for one that is not scored anyway */
   readonly deadlines: Float64Array
   /** of each record: the earliest deadline from there to the end of the part */
   readonly urgency: Float64Array
@@ -27,7 +32,7 @@ export function joinLine({ parts }: Line, decoded: Decoded, deadlineMs: number, 
   const { records, rejected, bytes } = decoded
   const deadlines = new Float64Array(records.length)
   for (let i = 0; i < records.length; i++)
-    deadlines[i] = rejected.size > 0 && rejected.has(i) ? Number.POSITIVE_INFINITY : deadlineOf(records[i]!, deadlineMs)
+    deadlines[i] = rejected.size > 0 && rejected.has(i) ? noRow : deadlineOf(records[i]!, deadlineMs)
   const waiting: Waiting = {
     decoded,
     deadlines,
@@ -38,7 +43,7 @@ export function joinLine({ parts }: Line, decoded: Decoded, deadlineMs: number, 
     from: 0,
     bytesLeft: bytes,
   }
-  const earliest = rate(waiting, Number.NEGATIVE_INFINITY)
+  const earliest = rate(waiting, always)
   for (let i = parts.length - 1; i >= 0 && parts[i]!.behind > earliest; i--) parts[i]!.behind = earliest
   parts.push(waiting)
 }

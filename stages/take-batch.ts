@@ -1,7 +1,7 @@
 import type { BatchSize } from './batch-size.js'
 import type { ByDeadline } from './by-deadline.js'
 import type { Leases } from './leases.js'
-import type { Line, Waiting } from './line.js'
+import { type Line, noRow, type Waiting } from './line.js'
 import { missed } from './missed.js'
 import type { Decoded, Missed } from './ports.js'
 import { sliceDecoded } from './slice-decoded.js'
@@ -63,6 +63,7 @@ function takePiece(waiting: Waiting, to: number, { leases, firm, size }: TakeOpt
 function missedIn(deadlines: Float64Array, from: number, to: number, readyAt: number): ReadonlyMap<number, Missed> {
   const late = new Map<number, Missed>()
   for (let i = from; i < to; i++)
-    if (deadlines[i]! < readyAt) late.set(i - from, missed('admission', deadlines[i]!, readyAt))
+    if (deadlines[i]! < readyAt && deadlines[i] !== noRow)
+      late.set(i - from, missed('admission', deadlines[i]!, readyAt))
   return late
 }

@@ -19,6 +19,7 @@ import { byId, h, setText } from './dom.js'
 import { count, duration, time } from './format.js'
 import { startTheme } from './theme.js'
 import { createBundles } from './views/bundles.js'
+import { createDeadline } from './views/deadline.js'
 import { createEvents } from './views/events.js'
 import { createFigures } from './views/figures.js'
 import { createLetters } from './views/letters.js'
@@ -115,6 +116,7 @@ const bundles = createBundles(byId('bundles'), { run, workers: workersPresent })
 const predictions = createPredictions(byId('predictions'), byId('predictions-note'))
 const labels = createLabels(byId('labels'))
 const stages = createStages(byId('stages'), byId('stages-note'))
+const deadline = createDeadline(byId('deadline-panel'), byId('deadline'), byId('deadline-note'))
 const workers = createWorkers(byId('workers'), byId('workers-note'))
 const letters = createLetters(byId('letters'), byId('letters-note'))
 const events = createEvents(byId('events'))
@@ -139,6 +141,7 @@ const showStatus = (next: Status) => {
   state.className = `state ${next.ready ? 'good' : 'waiting'}`
   figures.status(next)
   model(next)
+  deadline(next)
   workers(next)
   letters.status(next)
 }

@@ -94,3 +94,16 @@ export const scaleTable = (): string => {
   )
   return `${markdownTable(['what grows', '', 'steady', 'of the first', ''], rows)}\n\n${how(found[0]!)}`
 }
+
+/** What came in time under overload, and through switches. */
+export const deadlineTable = (): string => {
+  const results = read('deadlines')
+  if (!results) return missing
+  const rows = results.rows.map(({ part, name, value, unit, ratio, note }, index, all) => [
+    part === all[index - 1]?.part ? '' : part,
+    name,
+    `${number(value)} ${unit}`,
+    [ratio === undefined ? undefined : `${number(100 * ratio)} % of the capacity`, note].filter(Boolean).join(', '),
+  ])
+  return `${markdownTable(['', '', 'measured', ''], rows)}\n\n${how(results)}`
+}

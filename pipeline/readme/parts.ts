@@ -6,7 +6,7 @@ import { isTree, valueAt } from '../config-tree.js'
 import { eventTable } from '../event-table.js'
 import { type Acl, planAcls, roles, roleTexts } from '../kafka/acl-plan.js'
 import { type MetricEntry, metricTable } from '../metric-table.js'
-import { aimTable, peerTable, scaleTable } from './bench-tables.js'
+import { aimTable, deadlineTable, peerTable, scaleTable } from './bench-tables.js'
 import { markdownTable } from './markdown-table.js'
 
 const parts: Readonly<Record<string, () => string>> = {
@@ -19,6 +19,7 @@ const parts: Readonly<Record<string, () => string>> = {
   aims: aimTable,
   peers: peerTable,
   scale: scaleTable,
+  deadlines: deadlineTable,
 }
 
 /** The text with every generated part made anew. Throws where a part is begun and not ended, or has a name that nobody knows. */

@@ -1,5 +1,6 @@
 import { Subject } from 'rxjs'
 import { beforeEach, expect, test } from 'vitest'
+import { createDeadlineStats, type DeadlineCollector } from '../../pipeline/deadline-stats.js'
 import type { ModelEvent } from '../../pipeline/messages.js'
 import { metricTable } from '../../pipeline/metric-table.js'
 import { createMetrics, type MeasuredWorker, type Metrics } from '../../pipeline/metrics.js'
@@ -12,6 +13,10 @@ let metrics: Metrics
 let stats: StatsCollector
 let events: Subject<ModelEvent>
 let worker: MeasuredWorker
+let deadlines: DeadlineCollector
+/** what the records of this test have, and the time of them */
+const rule = { class: 'firm', ms: 500 } as const
+const clock = { at: 0 }
 const shadow = {
   candidate: 'm@3',
   compared: 10,
@@ -22,7 +27,12 @@ const shadow = {
   maxDistance: 0.5,
 }
 beforeEach(() => {
-  metrics = createMetrics()
+  metrics = createMetrics(() => rule)
+  clock.at = 1_100
+  deadlines = createDeadlineStats(
+    () => rule,
+    () => clock.at,
+  )
   stats = createPipeStats()
   events = new Subject()
   const model = { generation: 3, model: 'm@2', digest: 'd', state: 'active' } as const
@@ -41,6 +51,7 @@ beforeEach(() => {
         threadDeaths: 2,
         budgets: [{ stage: 'inference', class: 'firm', batches: 9, missed: 4 }],
         shadow: { ...shadow },
+        deadline: deadlines.snapshot(),
       } as const
     },
   }
@@ -60,7 +71,7 @@ const pass = (partition: number, offsets: number[], number = 1) => {
     records: run.records.length,
     bytes: run.bytes,
   } as unknown as Encoded
-  for (const { observer } of [metrics, stats]) {
+  for (const { observer } of [metrics, stats, deadlines]) {
     observer.fetched(run)
     observer.decoded(part)
     observer.batched(batch)
@@ -209,4 +220,24 @@ test('what was refused is counted by its code, and how a shadow compares by its 
   expect(text).toContain('millrace_shadow_records_total{result="agreed"} 7')
   expect(text).toContain('millrace_shadow_records_total{result="differed"} 3')
   expect(text).toContain('millrace_shadow_distance{of="mean"} 0.25')
+})
+
+test('records with a deadline are counted, with those that missed it and where, and the time that was left is measured', async () => {
+  metrics.watch(worker)
+  // Timestamps are 1000 and the offset.
+  pass(0, [0, 1, 2])
+  clock.at = 1_550
+  pass(0, [3, 90])
+  const text = await metrics.text()
+  expect(value(text, 'millrace_deadline_records_total{class="firm"}')).toBe('5')
+  expect(value(text, 'millrace_deadline_missed_total{class="firm",stage="publish"}')).toBe('1')
+  expect(value(text, 'millrace_deadline_missed_total{class="firm",stage="admission"}')).toBe('0')
+  for (const stage of ['gather', 'infer', 'publish'])
+    expect(value(text, `millrace_deadline_slack_seconds_count{class="firm",stage="${stage}"}`)).toBe('4')
+  const { slack } = deadlines.snapshot()
+  expect(slack.map(({ stage, leastMs }) => [stage, leastMs])).toEqual([
+    ['gather', 0],
+    ['infer', 0],
+    ['publish', 0],
+  ])
 })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Arrival, type Fate, type SimulationOptions, simulate } from '../../pipeline/simulate.js'
 import { byDeadline } from '../../stages/by-deadline.js'
+import { probeShare } from '../../stages/deadline-batch.js'
 import { joinLine, type Line } from '../../stages/line.js'
 import { decoded, fetched, generation, record, topic } from '../fixtures/stage-values.js'
 
@@ -46,6 +47,14 @@ const holds = (
   )
 
 describe.each(['soft', 'firm'] as const)('under a %s deadline, for all arrivals, costs and limits,', (kind) => {
+  it('what finds the model idle does not wait for company', () => {
+    holds(kind, (fates, { costs, noise }) => {
+      const [only] = fates
+      if (fates.length !== 1 || !only || noise > 0 || only.result === 'dropped') return
+      expect(only.readyAt - only.at).toBeCloseTo(costs.fixed + costs.row)
+    })
+  })
+
   it('nothing is lost, and every partition keeps its order', () => {
     holds(kind, (fates, _, trace) => {
       expect(fates).toHaveLength(trace.length)
@@ -71,9 +80,15 @@ describe('under a firm deadline', () => {
     })
   })
 
-  it('no time of the model is spent on what comes out too late, as long as batches take what they were thought to', () => {
-    holds('firm', (fates, { noise }) => {
-      if (noise === 0) for (const { result } of fates) expect(result).not.toBe('withheld')
+  it('as long as batches take what they were thought to, none comes out too late but a probe now and then', () => {
+    holds('firm', (fates, { noise, costs }) => {
+      if (noise > 0) return
+      const withheld = fates.filter(({ result }) => result === 'withheld')
+      if (withheld.length === 0) return
+      for (const { rows } of withheld) expect(rows).toBe(1)
+      const spent = (withheld.length - 1) * (costs.fixed + costs.row)
+      const elapsed = Math.max(...fates.map(({ readyAt }) => readyAt)) - Math.min(...fates.map(({ at }) => at))
+      expect(spent).toBeLessThanOrEqual(elapsed * probeShare + 1e-6)
     })
   })
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { byDeadline } from '../../stages/by-deadline.js'
-import { giveUp, joinLine, type Line } from '../../stages/line.js'
-import { decoded, fetched, generation, record, topic } from '../fixtures/stage-values.js'
+import { always, giveUp, joinLine, type Line } from '../../stages/line.js'
+import { bad, decoded, fetched, generation, record, topic } from '../fixtures/stage-values.js'
 
 const one = generation(1)
 /** Records whose deadlines are as given. */
@@ -11,7 +11,6 @@ const line = (partition: number, deadlines: readonly number[], by = one): Line =
   joinLine(made, decoded(fetched(partition, 0, records), by), 0, 1_000)
   return made
 }
-const always = Number.NEGATIVE_INFINITY
 const order = (lines: readonly Line[], bound = always, most = 100) => {
   const { count, deadlines, lines: from } = byDeadline(lines, most, bound)
   return Array.from({ length: count }, (_, i) => `${from[i]}:${deadlines[i]}`)
@@ -37,4 +36,11 @@ test('what cannot be ready in time is passed over, and hurries nobody', () => {
 
 test('generations are not mixed: only that of the most urgent goes', () => {
   expect(order([line(0, [10, 30], generation(2)), line(1, [20, 40], one)])).toEqual(['0:10', '0:30'])
+})
+
+test('what is not scored anyway is passed over, and hurries nobody', () => {
+  const made: Line = { topic, partition: 0, parts: [] }
+  const records = [{ ...bad(0), timestamp: 10 }, record(1, { timestamp: 20 }), record(2, { timestamp: 30 })]
+  joinLine(made, decoded(fetched(0, 0, records), one), 0, 1_000)
+  expect(order([made])).toEqual(['0:20', '0:30'])
 })

@@ -24,6 +24,8 @@ export interface WorkerShares {
   readonly closedBy: Readonly<Record<string, number>>
   readonly stages: readonly StageShare[]
   readonly bound: Bound
+  /** since the worker began; null where there is no deadline */
+  readonly deadline: Look['deadline']
 }
 
 export type Bound = 'main-thread' | 'model' | 'broker' | 'input'
@@ -64,6 +66,7 @@ export const sharesOf = (before: Look, after: Look): WorkerShares => {
     closedBy,
     stages,
     bound: boundOf(mainThreadBusy, stages),
+    deadline: after.deadline,
   }
 }
 

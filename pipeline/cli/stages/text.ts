@@ -32,6 +32,20 @@ export const describeStages = (
     ...unreached.map(({ url, reason }) => colors.yellow(`${url}: ${reason}`)),
   ].join('\n\n')
 
+const deadlineText = ({ class: kind, ms, records, missed, slack }: NonNullable<WorkerShares['deadline']>): string => {
+  const all = Object.entries(missed).filter(([, of]) => of > 0)
+  const sum = all.reduce((total, [, of]) => total + of, 0)
+  const where = all.map(([stage, of]) => `${count(of)} at ${stage}`)
+  const left = slack.map(
+    ({ stage, p50Ms, leastMs }) => `${stage} ${milliseconds(p50Ms)} (least ${milliseconds(leastMs)})`,
+  )
+  return [
+    `${kind}, ${count(ms)} ms; missed by ${percent(records === 0 ? 0 : sum / records)} of ${count(records)} records`,
+    ...(where.length > 0 ? [`: ${where.join(', ')}`] : []),
+    `; ms left at ${left.join(', ')}`,
+  ].join('')
+}
+
 const describeWorker = (one: WorkerShares, colors: Colors): string => {
   const closed = Object.entries(one.closedBy)
   const all = closed.reduce((sum, [, times]) => sum + times, 0)
@@ -49,6 +63,7 @@ const describeWorker = (one: WorkerShares, colors: Colors): string => {
       ['main thread', `${percent(one.mainThreadBusy)} busy: ${parts.join(', ')}`],
       ['batches', size === null ? 'none' : `${count(size)} records each; closed ${by.join(', ')}`],
       ['bound by', bounds[one.bound]],
+      ...(one.deadline ? [['deadline', deadlineText(one.deadline)] as const] : []),
     ],
     colors,
   )

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { createCostProfile } from '../../pipeline/cost-profile.js'
+
+const profiled = (seed: Parameters<typeof createCostProfile>[0] = []) => {
+  let now = 0
+  const profile = createCostProfile(seed, () => now)
+  const pass = (ms: number) => {
+    now += ms
+  }
+  return { profile, pass }
+}
+
+test('a size between two that were measured costs in proportion, one beyond them as steeply as before', () => {
+  const { profile } = profiled([
+    { rows: 1, ms: [10] },
+    { rows: 101, ms: [20] },
+  ])
+  expect(profile.mostMs(51)).toBeCloseTo(15, 0)
+  expect(profile.mostMs(201)).toBeCloseTo(30, 0)
+})
+
+test('a large size that was slow once and is not chosen since is tried again when the others have stayed fast', () => {
+  const { profile, pass } = profiled()
+  for (const rows of [1, 2]) profile.record(rows, 1)
+  profile.record(64, 1_000)
+  expect(profile.mostMs(64)).toBeGreaterThan(990)
+  pass(20_000)
+  for (const rows of [1, 2]) profile.record(rows, 1)
+  expect(profile.mostMs(64)).toBeLessThan(10)
+})
+
+test('what a small size took long ago does not raise a larger one', () => {
+  const { profile, pass } = profiled([{ rows: 1, ms: [1_000] }])
+  pass(20_000)
+  for (let i = 0; i < 20; i++) profile.record(64, 5)
+  expect(profile.mostMs(64)).toBeLessThan(6)
+  expect(profile.mostMs(1)).toBeLessThan(6)
+})
+
+test('where nothing newer is known, what is old is believed', () => {
+  const { profile, pass } = profiled([{ rows: 8, ms: [40] }])
+  pass(3_600_000)
+  expect(profile.mostMs(8)).toBeCloseTo(40, 0)
+})
