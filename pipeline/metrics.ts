@@ -157,7 +157,10 @@ const showStatus = (
   )
   count('millrace_records_in_total', [[{}, pipe.records]])
   count('millrace_input_bytes_total', [[{}, pipe.bytes]])
-  count('millrace_records_out_total', by('kind', { predictions: pipe.predictions, dead_letter: pipe.deadLetters }))
+  // With a soft deadline what is late is a prediction.
+  const late = deadline?.class === 'firm' && { late: deadline.missed.admission + deadline.missed.inference }
+  const out = { predictions: pipe.predictions, dead_letter: pipe.deadLetters, ...late }
+  count('millrace_records_out_total', by('kind', out))
   count('millrace_records_rejected_total', by('code', pipe.rejected))
   count('millrace_batches_total', by('closed_by', pipe.closedBy))
   count(
