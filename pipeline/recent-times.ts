@@ -11,6 +11,8 @@ export interface RecentTimes {
   add(ms: number): void
   /** Milliseconds that a share of the samples keeps below; 0 without samples. */
   quantile(share: number): number
+  /** What 99 of 100 samples keep below; of few, all but the longest: that may have been an accident. 0 without samples. */
+  readonly mostMs: number
   readonly count: number
 }
 
@@ -27,20 +29,27 @@ export function createRecentTimes(now: () => number = () => performance.now()): 
     since = now()
   }
 
+  function quantile(share: number): number {
+    if (!before) return current.getValueAtPercentile(100 * share) / 1_000
+    const both = emptyHistogram()
+    both.add(before)
+    both.add(current)
+    return both.getValueAtPercentile(100 * share) / 1_000
+  }
+
+  const count = () => (before?.totalCount ?? 0) + current.totalCount
+
   return {
     add(ms) {
       turnOver()
       current.recordValue(Math.round(Math.min(Math.max(ms, 0), longestMs) * 1_000))
     },
-    quantile(share) {
-      if (!before) return current.getValueAtPercentile(100 * share) / 1_000
-      const both = emptyHistogram()
-      both.add(before)
-      both.add(current)
-      return both.getValueAtPercentile(100 * share) / 1_000
+    quantile,
+    get mostMs() {
+      return quantile(Math.min(0.99, Math.max(0.5, 1 - 1.5 / count())))
     },
     get count() {
-      return (before?.totalCount ?? 0) + current.totalCount
+      return count()
     },
   }
 }

@@ -37,6 +37,14 @@ test('what a small size took long ago does not raise a larger one', () => {
   expect(profile.mostMs(1)).toBeLessThan(6)
 })
 
+test('one accident among few batches says nothing of the next', () => {
+  const { profile } = profiled()
+  for (const ms of [1, 500, 1]) profile.record(8, ms)
+  expect(profile.mostMs(8)).toBeLessThan(2)
+  for (let i = 0; i < 20; i++) profile.record(8, i % 4 === 0 ? 500 : 1)
+  expect(profile.mostMs(8)).toBeGreaterThan(400)
+})
+
 test('where nothing newer is known, what is old is believed', () => {
   const { profile, pass } = profiled([{ rows: 8, ms: [40] }])
   pass(3_600_000)

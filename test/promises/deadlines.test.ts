@@ -33,6 +33,7 @@ test.each<ConfigInput['delivery']>(['at-least-once', 'exactly-once'])(
       [5, false],
     ])
     expect(deployment.account()).toEqual({ missing: [], repeated: [] })
+    expect(worker.status.deadline).toMatchObject({ class: 'firm', records: 6, missed: { admission: 3, inference: 0 } })
     expect(deployment.deadLetters.items).toEqual([])
     const { topics, late, name } = deployment
     expect(late.items.map(({ offset }) => offset)).toEqual([1, 3, 4])
@@ -54,8 +55,10 @@ test.each<ConfigInput['delivery']>(['at-least-once', 'exactly-once'])(
 test('what is past its soft deadline is scored all the same, and says so', async () => {
   const deployment = await createDeployment({ partitions: 1 })
   await sendSix(deployment)
-  await deployment.worker({ deadline: { class: 'soft', ms: minute } })
+  const worker = await deployment.worker({ deadline: { class: 'soft', ms: minute } })
   await deployment.answered()
+  await worker.stop()
   expect(deployment.predictions.items.map(({ late }) => late)).toEqual([false, true, false, true, true, false])
   expect(deployment.late.items).toEqual([])
+  expect(worker.status.deadline).toMatchObject({ class: 'soft', records: 6, missed: { admission: 0, inference: 3 } })
 })
