@@ -40,6 +40,7 @@ export function createDeadlineCosts(now: () => number = () => performance.now())
   const scoredAt = new WeakMap<readonly Decoded[], number>()
   let lastDone = 0
   let afterMs = 0
+  let likelyAfterMs = 0
   let acknowledged = 0
 
   function entryOf(generation: Generation) {
@@ -53,6 +54,9 @@ export function createDeadlineCosts(now: () => number = () => performance.now())
         mostMs,
         get afterMs() {
           return afterMs
+        },
+        get likelyAfterMs() {
+          return likelyAfterMs
         },
       }
       entry = { model, profile, costs }
@@ -77,7 +81,9 @@ export function createDeadlineCosts(now: () => number = () => performance.now())
         const since = scoredAt.get(parts)
         if (since === undefined) return
         after.add(now() - since)
-        if (acknowledged++ % 16 === 0) afterMs = after.mostMs
+        if (acknowledged++ % 16 > 0) return
+        afterMs = after.mostMs
+        likelyAfterMs = after.quantile(0.5)
       },
     }),
     get all() {

@@ -8,6 +8,8 @@ export interface BatchCosts {
   mostMs(rows: number): number
   /** from scored to acknowledged, what 99 of 100 keep below */
   readonly afterMs: number
+  /** … and what half do; as many milliseconds where it is not told */
+  readonly likelyAfterMs?: number
 }
 
 export interface SizeOptions {
@@ -31,9 +33,18 @@ export interface BatchSize {
 /** Batches looked ahead. What cannot be done in so many has too much before it for fine distinctions. */
 const lookahead = 8
 
-/** When a single record can be ready at the earliest. */
-export const earliestReady = ({ startsAt, costs }: Pick<SizeOptions, 'startsAt' | 'costs'>): number =>
-  startsAt + costs.mostMs(1) + costs.afterMs
+/** The costs of one who hopes: as likely met as not. */
+export const likely = ({ likelyMs, afterMs, likelyAfterMs = afterMs }: BatchCosts): BatchCosts => ({
+  likelyMs,
+  mostMs: likelyMs,
+  afterMs: likelyAfterMs,
+})
+
+/** When a single record will likely be ready at the earliest: what is due before cannot make it any more. */
+export const earliestReady = ({ startsAt, costs }: Pick<SizeOptions, 'startsAt' | 'costs'>): number => {
+  const { likelyMs, afterMs } = likely(costs)
+  return startsAt + likelyMs(1) + afterMs
+}
 
 /**
  * How many of what waits to score at once. Where everything that waits can be ready in time, in batches as large as the most urgent record of

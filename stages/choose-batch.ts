@@ -1,4 +1,4 @@
-import { type BatchCosts, type BatchSize, batchSize, earliestReady } from './batch-size.js'
+import { type BatchCosts, type BatchSize, batchSize, earliestReady, likely } from './batch-size.js'
 import { type ByDeadline, byDeadline } from './by-deadline.js'
 import { always, giveUp, type Line } from './line.js'
 import { mostInTime } from './most-in-time.js'
@@ -29,7 +29,7 @@ export interface Chosen {
 
 /**
  * Which of what waits to score together: the most urgent, as many as can be ready in time (see `batchSize`, and `mostInTime` for when not all
- * can). Where nothing can, by what is known: a probe, if there may be one, or no rows at all.
+ * can): but for one in a hundred or, where that leaves too little, likely. What likely cannot any more is given up. Where nothing can, by what is known: a probe, if there may be one, or no rows at all.
  */
 export function chooseBatch(lines: readonly Line[], options: ChooseOptions): Chosen {
   const { waiting, firm, costs, now, startsAt, mayProbe } = options
@@ -40,8 +40,14 @@ export function chooseBatch(lines: readonly Line[], options: ChooseOptions): Cho
   if (merged.count > 0) {
     const size = batchSize(merged, { maxRecords, startsAt, firm, costs })
     if (size) return { merged, size, bound, urgent: size.rows < merged.count || size.slackMs <= 0 }
+    const hopes = { maxRecords, startsAt, firm, costs: likely(costs) }
+    const all = batchSize(merged, hopes)
+    if (all) return { merged, size: all, bound, urgent: true }
     const merge = (most: number, readyAt: number) => byDeadline(lines, most, readyAt)
-    return { ...mostInTime(merge, { maxRecords, startsAt, costs }), bound, urgent: true }
+    const safe = mostInTime(merge, { maxRecords, startsAt, costs })
+    const hoped = mostInTime(merge, hopes)
+    // Half of what is likely in time is to be expected; of what is safe, all.
+    return { ...(safe.rate >= hoped.rate / 2 ? safe : hoped), bound, urgent: true }
   }
   const probe = firm && mayProbe ? byDeadline(lines, 1, now) : merged
   if (probe.count > 0) return { merged: probe, size: { rows: 1, readyAt: now, slackMs: 0 }, bound: now, urgent: true }

@@ -4,6 +4,13 @@ import type { ByDeadline } from './by-deadline.js'
 /** Of sizes that score about as many in time for each millisecond the smallest is taken: with it the fewest are left out, and lost when it takes long. */
 const aboutAsMany = 0.98
 
+export interface MostInTime<Merged> {
+  readonly merged: Merged
+  readonly size: BatchSize
+  /** records ready in time for each millisecond of the model */
+  readonly rate: number
+}
+
 /**
  * The size that has most records ready in time for each millisecond, for when not all can be: a batch kept small for the sake of one record
  * would cost many others theirs. `merge` gives what can be ready at `readyAt`, at most so many of it.
@@ -11,7 +18,7 @@ const aboutAsMany = 0.98
 export function mostInTime<Merged extends Pick<ByDeadline, 'count'>>(
   merge: (most: number, readyAt: number) => Merged,
   { maxRecords, startsAt, costs }: Omit<SizeOptions, 'firm'>,
-): { readonly merged: Merged; readonly size: BatchSize } {
+): MostInTime<Merged> {
   const sizeAt = (rows: number) => {
     const readyAt = startsAt + costs.mostMs(rows) + costs.afterMs
     const merged = merge(rows, readyAt)

@@ -50,3 +50,16 @@ test('three times what can be scored does not lower what comes in time', () => {
   }
   expect(goodput(12_000)).toBeGreaterThan(0.9 * 4_000 * (64 / 66))
 })
+
+test('where the broker is at times so slow that nothing would be safe, what is likely in time is scored', () => {
+  const arrivals = Array.from({ length: 3_000 }, (_, index): Arrival => ({ at: index, partition: index % 2 }))
+  const cost = (rows: number) => 1 + rows / 4
+  const { fates } = simulate(arrivals, {
+    rule: { class: 'firm', ms: 100 },
+    limits,
+    concurrency: 2,
+    costs: { likelyMs: cost, mostMs: cost, afterMs: 150, likelyAfterMs: 5 },
+    takesMs: cost,
+  })
+  expect(new Set(fates.map(({ result }) => result))).toEqual(new Set(['in-time']))
+})
