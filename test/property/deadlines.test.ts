@@ -102,6 +102,29 @@ describe('under a firm deadline', () => {
   })
 })
 
+describe('while the model is busy', () => {
+  it('the last moment of what waits is waited for once, however little time there is to spare', () => {
+    let asked = 0
+    const takesMs = (rows: number) => rows * 1.999999999999999
+    const cost = (rows: number) => {
+      if (++asked > 1_000) throw new Error('it waits over and over')
+      return takesMs(rows)
+    }
+    // When the second record comes, the model has a turn for it, though not before it is through with the first. The third comes much later.
+    const { fates } = simulate(
+      [2, 3, 40].map((at) => ({ at, partition: 0 })),
+      {
+        rule: { class: 'soft', ms: 6 },
+        limits: { maxRecords: 32, maxDelayMs: 2, maxBytes: 1 << 20 },
+        concurrency: 2,
+        costs: { likelyMs: cost, mostMs: cost, afterMs: 2 },
+        takesMs,
+      },
+    )
+    expect(fates.map(({ result }) => result)).toEqual(['in-time', 'in-time', 'in-time'])
+  })
+})
+
 describe('under a soft deadline', () => {
   it('everything is scored, and is late when it says so', () => {
     holds('soft', (fates) => {
