@@ -11,7 +11,7 @@ import { registerValues } from '../fixtures/digits.js'
 import { testKafka } from '../fixtures/kafka.js'
 import { roundsPerMs, slowBytes, slowSchema, storeSlowModel } from '../fixtures/slow-model.js'
 
-/** As short as the broker grants it. */
+/** Six seconds: a machine that others use too may stand still for three. Longer where the broker grants no shorter one. */
 const sessionTimeout = async (): Promise<number> => {
   const least = await withAdmin(testKafka(), async (admin) => {
     const [broker] = (await admin.describeCluster()).brokers
@@ -20,7 +20,7 @@ const sessionTimeout = async (): Promise<number> => {
     const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [asked] })
     return Number(resources[0]?.configEntries[0]?.configValue)
   })
-  return Math.max(3_000, least)
+  return Math.max(6_000, least)
 }
 
 test('a model that takes longer than the session for one batch does not cost the worker its partitions', async () => {
