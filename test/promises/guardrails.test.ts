@@ -6,6 +6,7 @@ import { signCommand } from '../../pipeline/model/command-signature.js'
 import { generateKeys } from '../../pipeline/model/keys.js'
 import { createDeployment, type Deployment } from '../fixtures/deployment.js'
 import { paleScan, squeamish, storeDigitModel, stubborn } from '../fixtures/digit-models.js'
+import { ready } from '../fixtures/part.js'
 import { temporaryDirectory } from '../fixtures/stack-programs.js'
 import { command } from '../fixtures/swap.js'
 
@@ -91,5 +92,5 @@ test('a rollback that no worker would carry out is refused when the worker start
   await expect(starting(otherFile, undefined)).rejects.toEqual(refused)
   await expect(starting(otherFile, undefined)).rejects.toEqual(saying('control.keyFile: none of control.trustedKeys'))
   await expect(starting(trustedFile, otherFile)).rejects.toEqual(saying('guardrails.keyFile: none of '))
-  expect((await starting(otherFile, trustedFile)).status.ready).toBe(true)
+  await ready(await starting(otherFile, trustedFile))
 })

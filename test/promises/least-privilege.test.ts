@@ -5,7 +5,7 @@ import { withAdmin } from '../../pipeline/kafka/admin.js'
 import { millrace, millraceJson, type Running, startMillrace } from '../fixtures/cli.js'
 import { createDeployment, type Deployment } from '../fixtures/deployment.js'
 import { testKafka } from '../fixtures/kafka.js'
-import { part } from '../fixtures/part.js'
+import { part, ready } from '../fixtures/part.js'
 import { password, type SecureBroker, startSecureBroker } from '../fixtures/secure-broker.js'
 
 const stops: (() => Promise<unknown>)[] = []
@@ -155,7 +155,7 @@ test.each(['at-least-once', 'exactly-once'] as const)(
     await grant('nobody', missing)
     await deployment.answered()
     await part(worker, 'publisher', 'running')
-    expect(worker.status.ready).toBe(true)
+    await ready(worker)
   },
 )
 

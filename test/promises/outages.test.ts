@@ -1,22 +1,15 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { filter, firstValueFrom } from 'rxjs'
 import { expect, inject, test } from 'vitest'
 import { frame } from '../../pipeline/avro/framing.js'
 import type { DeploymentStatus } from '../../pipeline/client/deployment-status.js'
-import type { Worker } from '../../pipeline/start.js'
 import { millrace, millraceJson } from '../fixtures/cli.js'
 import { createDeployment } from '../fixtures/deployment.js'
 import { digitAt, digitBytes, digitSchema, registerValues } from '../fixtures/digits.js'
 import { startOwnBroker } from '../fixtures/own-broker.js'
-import { part } from '../fixtures/part.js'
+import { part, ready } from '../fixtures/part.js'
 import { copyStore } from '../fixtures/store.js'
 import { startTcpProxy } from '../fixtures/tcp-proxy.js'
-
-/** Resolves when nothing is waited for any more. */
-const ready = async (worker: Worker) => {
-  if (!worker.status.ready) await firstValueFrom(worker.states.changes.pipe(filter(() => worker.status.ready)))
-}
 
 /** A door in front of the schema registry, and the URL that leads through it. */
 const startDoor = async (options?: { open: boolean }) => {
