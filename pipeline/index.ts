@@ -27,6 +27,8 @@ export {
   type TopicNames,
   topicNames,
 } from './config.js'
+export type { CostRow } from './cost-profile.js'
+export type { DeadlineStats, MissStage, SlackStage } from './deadline-stats.js'
 export type { Fence, Late, ModelEvent, ModelEventType, Prediction, Shadow } from './messages.js'
 export { openPorts, type PipePorts } from './open-ports.js'
 export type { Part, PartState } from './part-states.js'
@@ -34,6 +36,7 @@ export type { PipeObserver, TransactionResult } from './pipe-observer.js'
 export type { PipeStats, StageTime } from './pipe-stats.js'
 export { createPipeline, type Pipeline, type PipelineOptions } from './pipeline.js'
 export type { ShadowStats } from './shadow-report.js'
+export type { BudgetCount, GenerationStages } from './stage-costs.js'
 export type { WorkerStatus } from './start.js'
 export type { GenerationState } from './swap/generation-states.js'
 export type { AnswerState } from './swap/group-answers.js'

@@ -95,7 +95,7 @@ export const scaleTable = (): string => {
   return `${markdownTable(['what grows', '', 'steady', 'of the first', ''], rows)}\n\n${how(found[0]!)}`
 }
 
-/** What came in time under overload, and through switches. */
+/** What came in time under overload, and through switches; with the plot, as the page of deadlines leads to it. */
 export const deadlineTable = (): string => {
   const results = read('deadlines')
   if (!results) return missing
@@ -105,5 +105,7 @@ export const deadlineTable = (): string => {
     `${number(value)} ${unit}`,
     [ratio === undefined ? undefined : `${number(100 * ratio)} % of the capacity`, note].filter(Boolean).join(', '),
   ])
-  return `${markdownTable(['', '', 'measured', ''], rows)}\n\n${how(results)}`
+  const plot =
+    '![Goodput over time, with a firm deadline and without one, at 1.5 and 3 times the capacity](../../test/bench/results/deadlines.svg)'
+  return `${plot}\n\n${markdownTable(['', '', 'measured', ''], rows)}\n\n${how(results)}`
 }

@@ -1,5 +1,6 @@
 import { expect, inject, test } from 'vitest'
 import { measureGoodput } from '../chaos/goodput.js'
+import { account } from '../chaos/goodput-account.js'
 import { goodputChart } from '../chaos/goodput-chart.js'
 import { testKafka } from '../fixtures/kafka.js'
 import { roundsPerMs, storeSteadyModels } from '../fixtures/slow-model.js'
@@ -9,9 +10,9 @@ import { temporaryDirectory } from '../fixtures/stack-programs.js'
 test('under three times what can be scored, records with a firm deadline still have predictions in time, and each has an answer', async () => {
   const store = await temporaryDirectory()
   const rounds = Math.round(2 * (await roundsPerMs()))
-  await storeSteadyModels(store, rounds)
+  const digests = await storeSteadyModels(store, rounds)
   const [brokers, registry] = [inject('brokers'), inject('registry')]
-  const ground = { brokers, registry, kafka: testKafka(), store, rounds, deadlineMs: 2_000 }
+  const ground = { brokers, registry, kafka: testKafka(), store, digests, rounds, deadlineMs: 2_000 }
   const { sent, scored, inTime, late, seconds } = await measureGoodput(
     { ...ground, delivery: 'exactly-once' },
     { class: 'firm', perSecond: 1_500, seconds: 5 },
@@ -21,4 +22,26 @@ test('under three times what can be scored, records with a firm deadline still h
   expect(late).toBeGreaterThan(0)
   const lines = [{ name: 'firm', shares: seconds.map(({ inTime }) => inTime / 500) }]
   expect(goodputChart('figures', [{ title: 'of this test', lines }], 'short')).toMatch(/^<svg .*<\/svg>\n$/s)
+})
+
+test('in time is what was read in time, and a miss belongs to a switch when any of the time of its record lies in one', () => {
+  const outcome = (written: number, took: number, kind: 'prediction' | 'late' = 'prediction') => ({
+    written,
+    read: written + took,
+    kind,
+  })
+  const outcomes = [
+    outcome(4_000, 50),
+    outcome(4_100, 150),
+    // The switch begins before its time is over.
+    outcome(4_950, 10, 'late'),
+    outcome(5_500, 20, 'late'),
+    outcome(5_500, 90),
+  ]
+  const run = { sent: 5, began: 0, ended: 6_000, deadlineMs: 100, switches: [{ asked: 5_000, seen: 5_200 }] }
+  expect(account(outcomes, run)).toMatchObject({
+    ...{ scored: 3, inTime: 2, late: 2, inTimePerSecond: 1, scoredPerSecond: 1, switchMs: [200, 200] },
+    during: { records: 1, missed: 1 },
+    otherwise: { records: 4, missed: 2 },
+  })
 })
