@@ -4,7 +4,8 @@ import type { GuardrailSettings } from './config-models.js'
 import { observing, type PipeObserver } from './pipe-observer.js'
 
 export interface GuardrailOptions {
-  readonly settings: GuardrailSettings
+  /** of now: limits may change under a watch; undefined: nothing is watched */
+  readonly settings: () => GuardrailSettings | undefined
   /** what scores, while it is to be watched */
   readonly watched: () => Generation | undefined
   /** Called once for a generation, with the figures in one line. */
@@ -33,18 +34,19 @@ export function createGuardrails({
   let watch = begin(undefined, 0)
   let judgedAt = Number.NEGATIVE_INFINITY
 
-  /** The watch over the generation, if that is what is watched. */
+  /** The watch over the generation, if that is what is watched. Begins with a generation, whether or not it has limits then. */
   const watchOf = (number: number) => {
     const generation = watched()
     if (generation?.number !== watch.generation?.number) watch = begin(generation, now())
-    const over = watch.tripped || now() - watch.since > settings.windowMs
+    const over = watch.tripped || now() - watch.since > (settings()?.windowMs ?? 0)
     return over || watch.generation?.number !== number ? undefined : watch
   }
 
   const judge = () => {
-    if (now() - judgedAt < judgedEveryMs || !watch.generation) return
+    const limits = settings()
+    if (now() - judgedAt < judgedEveryMs || !watch.generation || !limits) return
     judgedAt = now()
-    const reason = passedLimit(watch, settings)
+    const reason = passedLimit(watch, limits)
     if (reason === undefined) return
     watch.tripped = true
     onTripped(watch.generation, reason)

@@ -6,14 +6,30 @@ import { Subject } from 'rxjs'
 import { MillraceError } from '../stages/errors.js'
 import { type Config, parseConfig } from './config.js'
 import type { ConfigSource } from './config-load.js'
-import { isTree, leaves, merge, type Tree, valueAt } from './config-tree.js'
+import { isTree, leaves, merge, put, type Tree, valueAt } from './config-tree.js'
 
 /** What may change while a worker runs. Everything else takes a restart. */
-export const liveSettings = ['batch.maxRecords', 'batch.maxBytes', 'batch.maxDelayMs', 'logLevel'] as const
+export const liveSettings: readonly string[] = [
+  'batch.maxRecords',
+  'batch.maxBytes',
+  'batch.maxDelayMs',
+  'deadline.ms',
+  'guardrails.windowMs',
+  'guardrails.minRecords',
+  'guardrails.maxErrorRate',
+  'guardrails.maxLatencyMs',
+  'guardrails.maxDisagreement',
+  'logLevel',
+]
+
+/** A pipe without a deadline has no stages for one. */
+export const isLive = (path: string, { deadline }: Pick<Config, 'deadline'>): boolean =>
+  liveSettings.includes(path) && (path !== 'deadline.ms' || deadline !== undefined)
 
 export interface SettingChange {
   /** dotted: batch.maxRecords */
   readonly path: string
+  /** null: not set */
   readonly from: unknown
   readonly to: unknown
 }
@@ -26,8 +42,8 @@ export interface LiveConfig {
   /** Emits what changed, after it is `current`. */
   readonly changes: Subject<readonly SettingChange[]>
   /**
-   * Takes settings (groups in groups, as in the file) over the current ones and returns those that are different now. Throws
-   * `config-invalid` for a setting that is not live, for a value that is not valid, and for one that does not go with the others.
+   * Takes settings (groups in groups, as in the file; null takes one away) over the current ones and returns those that are different now.
+   * Throws `config-invalid` for a setting that is not live, for a value that is not valid, and for one that does not go with the others.
    */
   change(settings: Tree): readonly SettingChange[]
 }
@@ -44,16 +60,17 @@ export function createLiveConfig(config: Config, from: ReadonlyMap<string, Confi
     changes,
     change(settings) {
       for (const path of leaves(settings))
-        if (!(liveSettings as readonly string[]).includes(path))
+        if (!isLive(path, current))
           throw new MillraceError(
             'config-invalid',
             `${path} does not change while a worker runs: set it and start it anew`,
           )
       const wanted = structuredClone(current) as unknown as Tree
-      merge(wanted, settings)
+      merge(wanted, structuredClone(settings))
+      for (const path of leaves(settings)) if (valueAt(settings, path) === null) put(wanted, path, undefined)
       const next = parseConfig(wanted)
       const changed = [...leaves(settings)]
-        .map((path) => ({ path, from: valueAt(treeOf(current), path), to: valueAt(treeOf(next), path) }))
+        .map((path) => ({ path, from: shown(current, path), to: shown(next, path) }))
         .filter(({ from, to }) => from !== to)
       if (changed.length === 0) return changed
       current = next
@@ -66,6 +83,7 @@ export function createLiveConfig(config: Config, from: ReadonlyMap<string, Confi
 
 /** `batch.maxRecords 512 → 1024, logLevel info → debug` */
 export const describeChanges = (changes: readonly SettingChange[]): string =>
-  changes.map(({ path, from, to }) => `${path} ${from} → ${to}`).join(', ')
+  changes.map(({ path, from, to }) => `${path} ${from ?? 'none'} → ${to ?? 'none'}`).join(', ')
 
-const treeOf = (config: Config): Tree => (isTree(config) ? config : {})
+/** Null where nothing is set. */
+const shown = (config: Config, path: string): unknown => (isTree(config) ? (valueAt(config, path) ?? null) : null)

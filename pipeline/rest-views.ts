@@ -147,7 +147,7 @@ export const status = z
 export const setting = z
   .object({
     path: z.string(),
-    value: z.unknown().describe('… for a secret'),
+    value: z.unknown().describe('… for a secret, null where nothing is set'),
     source: z.string().describe('flag, env, file, stack, default, rest (changed while running)'),
     live: z.boolean().describe('whether PATCH changes it'),
     environment: z.string(),
@@ -160,6 +160,8 @@ export const settingChanges = z
   .object({ changed: z.array(z.object({ path: z.string(), from: z.unknown(), to: z.unknown() })) })
   .meta({ id: 'SettingChanges', description: 'What is different now; empty where everything was so already' })
 
+const share = z.number().min(0).max(1)
+
 export const liveSettings = z
   .strictObject({
     batch: z
@@ -169,10 +171,26 @@ export const liveSettings = z
         maxDelayMs: z.number().int().min(0).max(60_000),
       })
       .partial(),
+    deadline: z
+      .strictObject({ ms: z.number().int().min(1).max(86_400_000) })
+      .describe('of a deployment that has one: its class takes a restart'),
+    guardrails: z
+      .strictObject({
+        windowMs: z.number().int().min(1),
+        minRecords: z.number().int().min(1),
+        maxErrorRate: share.nullable(),
+        maxLatencyMs: z.number().positive().nullable(),
+        maxDisagreement: share.nullable(),
+      })
+      .partial()
+      .describe('null takes a limit away; without limits nothing is watched'),
     logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
   })
   .partial()
-  .meta({ id: 'LiveSettings', example: { batch: { maxRecords: 1024, maxDelayMs: 2 } } })
+  .meta({
+    id: 'LiveSettings',
+    example: { batch: { maxRecords: 1024, maxDelayMs: 2 }, guardrails: { maxErrorRate: 0.01 } },
+  })
 
 export const bundle = z
   .object({

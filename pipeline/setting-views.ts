@@ -2,19 +2,20 @@
 
 import { settingAt } from './config-settings.js'
 import { leaves, type Tree, valueAt } from './config-tree.js'
-import { type LiveConfig, liveSettings } from './live-config.js'
+import { isLive, type LiveConfig, liveSettings } from './live-config.js'
 import type { Setting } from './rest-views.js'
 
 const isSecret = (path: string): boolean => /(^|\.)(password|token)$/.test(path)
 
+/** What is set, and what may be set while the worker runs. */
 export const settingViews = ({ current, sources }: LiveConfig): Setting[] =>
-  [...leaves(current)].map((path) => {
+  [...new Set([...leaves(current), ...liveSettings.filter((path) => isLive(path, current))])].map((path) => {
     const known = settingAt(path)
     return {
       path,
-      value: isSecret(path) ? '…' : valueAt(current as unknown as Tree, path),
+      value: isSecret(path) ? '…' : (valueAt(current as unknown as Tree, path) ?? null),
       source: sources.get(path) ?? 'default',
-      live: (liveSettings as readonly string[]).includes(path),
+      live: isLive(path, current),
       environment: known?.environment ?? '',
       description: known?.description ?? '',
     }

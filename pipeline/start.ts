@@ -143,7 +143,7 @@ export function startWorker(options: WorkerOptions): Worker {
       stageCosts.observer,
       deadlineStats?.observer,
       observer,
-      guardrails?.observer,
+      guardrails.observer,
       traces?.observer,
     ].filter((one) => one !== undefined)
     let halted: MillraceError | undefined

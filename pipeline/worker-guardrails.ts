@@ -14,25 +14,24 @@ import type { WorkerClients } from './worker-clients.js'
 import type { WorkerScope } from './worker-scope.js'
 
 /**
- * Undefined where none are configured. Throws `file-unreadable` or `usage` for a key that is none, and `config-invalid` for one whose
- * signature does not count.
+ * There to be given limits where none are configured. Throws `file-unreadable` or `usage` for a key that is none, and `config-invalid` for one
+ * whose signature does not count.
  */
 export async function openGuardrails(
-  { id, config, ending, onClose, log }: WorkerScope,
+  { id, config, live, ending, onClose, log }: WorkerScope,
   { kafka, codec, commandKeys }: WorkerClients,
   swap: Swap,
   events: EventLog,
-): Promise<Guardrails | undefined> {
-  const { guardrails: settings, deployment, topics } = config
-  if (!settings) return undefined
-  const key = await readPem(settings.keyFile ?? config.control.keyFile)
-  if (commandKeys.length > 0) {
+): Promise<Guardrails> {
+  const { guardrails, control, deployment, topics } = config
+  const key = await readPem(guardrails?.keyFile ?? control.keyFile)
+  if (commandKeys.length > 0 && key !== undefined) {
     const nothing = Buffer.alloc(0)
     // Found out now, and not when a bad model is to be rolled back.
-    if (key === undefined || signerOf(nothing, signBytes(nothing, key), commandKeys) === undefined)
+    if (signerOf(nothing, signBytes(nothing, key), commandKeys) === undefined)
       throw new MillraceError(
         'config-invalid',
-        `${settings.keyFile === undefined ? 'control' : 'guardrails'}.keyFile: none of control.trustedKeys is its public half`,
+        `${guardrails?.keyFile === undefined ? 'control' : 'guardrails'}.keyFile: none of control.trustedKeys is its public half`,
       )
   }
   const signed = (command: ModelCommand) => (key === undefined ? command : signCommand(command, deployment, key))
@@ -50,7 +49,7 @@ export async function openGuardrails(
   }
 
   return createGuardrails({
-    settings,
+    settings: () => live.current.guardrails,
     watched: () => (swap.wayBack ? swap.active : undefined),
     onTripped({ number, model, digest }, reason) {
       const back = swap.wayBack

@@ -35,7 +35,7 @@ export async function openPipe(
   { kafka, memberKafka, registry, codec, predictionSchemaId }: WorkerClients,
   swap: Swap,
   observer: PipeObserver,
-  guardrails: Guardrails | undefined,
+  guardrails: Guardrails,
   halt: (error: MillraceError) => void,
 ): Promise<WorkerPipe> {
   const { topics } = config
@@ -63,7 +63,7 @@ export async function openPipe(
     costs: createDeadlineCosts(),
   }
   const pipe = createPipe({
-    shadows: guardrails ? alsoSeenBy(guardrails, shadows) : shadows,
+    shadows: alsoSeenBy(guardrails, shadows),
     config: () => live.current,
     swap,
     decoder: createRecordDecoder({ registry, echo: config.echo }),

@@ -6,11 +6,13 @@ import { isTree, valueAt } from '../config-tree.js'
 import { eventTable } from '../event-table.js'
 import { type Acl, planAcls, roles, roleTexts } from '../kafka/acl-plan.js'
 import { type MetricEntry, metricTable } from '../metric-table.js'
+import { liveSettings } from '../live-config.js'
 import { aimTable, deadlineTable, peerTable, scaleTable } from './bench-tables.js'
 import { markdownTable } from './markdown-table.js'
 
 const parts: Readonly<Record<string, () => string>> = {
   settings: () => settingsTable(),
+  live: () => liveSettings.map(code).join(', '),
   acls: () => aclTable(),
   rejects: () => errorTable('`millrace.error`', rejects),
   errors: () => errorTable('code', errors),

@@ -8,12 +8,13 @@ import { command } from '../fixtures/swap.js'
 const generation = (number: number, more: Partial<Generation> = {}): Generation =>
   ({ number, model: `m@${number}`, digest: `digest-${number}`, ...more }) as Generation
 
-/** Guardrails with a clock that the test moves. */
-const guarded = (settings: Partial<GuardrailSettings>, watched: () => Generation | undefined) => {
+/** Guardrails with a clock that the test moves; a limit may be changed under them. */
+const guarded = (limits: Partial<GuardrailSettings>, watched: () => Generation | undefined) => {
+  const live: { limits: Partial<GuardrailSettings> | undefined } = { limits }
   const tripped: string[] = []
   let time = 0
   const { observer } = createGuardrails({
-    settings: { windowMs: 1_000, minRecords: 10, ...settings },
+    settings: () => live.limits && { windowMs: 1_000, minRecords: 10, ...live.limits },
     watched,
     onTripped: ({ number }, reason) => tripped.push(`${number}: ${reason}`),
     now: () => time,
@@ -27,7 +28,7 @@ const guarded = (settings: Partial<GuardrailSettings>, watched: () => Generation
     observer.scored({ generation: by, rows, failed } as unknown as Scored)
     time += 200
   }
-  return { tripped, scores }
+  return { tripped, scores, live }
 }
 
 test('a limit is passed once there are enough records, and said once', () => {
@@ -51,6 +52,25 @@ test('only what was made by the new model counts, and only within the window', (
   for (let i = 0; i < 8; i++) scores(now, 1, 0)
   scores(now, 100, 100)
   expect(tripped).toHaveLength(1)
+})
+
+test('limits of now count: a window is that of the switch, whenever they came', () => {
+  let now = generation(2)
+  const { tripped, scores, live } = guarded({}, () => now)
+  live.limits = undefined
+  scores(now, 100, 100)
+  live.limits = { maxErrorRate: 0.1 }
+  scores(now, 100, 11)
+  expect(tripped).toEqual(['2: it fails on 11 % of 100 records, 10 % allowed'])
+  now = generation(3)
+  live.limits = undefined
+  for (let i = 0; i < 6; i++) scores(now, 100, 100)
+  live.limits = { maxErrorRate: 0.1 }
+  scores(now, 100, 100)
+  expect(tripped).toHaveLength(1)
+  live.limits = { maxErrorRate: 0.1, windowMs: 10_000 }
+  scores(now, 100, 100)
+  expect(tripped[1]).toMatch(/^3: it fails on 100 %/)
 })
 
 test('in a canary the candidate is judged', () => {

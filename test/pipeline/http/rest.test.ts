@@ -64,6 +64,36 @@ test('settings are changed together or not at all', async () => {
   expect(live.current).toMatchObject({ logLevel: 'debug', batch: { maxRecords: 64 } })
 })
 
+test('guardrails are shown and changed, and a deadline where there is one', async () => {
+  const { app } = await serveUnderTest()
+  const shown = async (path: string) =>
+    (await app.inject('/v1/config')).json().settings.find((one: { path: string }) => one.path === path)
+  expect(await shown('guardrails.maxErrorRate')).toMatchObject({ value: null, source: 'default', live: true })
+  expect(await shown('deadline.ms')).toBeUndefined()
+  const changed = await app.inject(patch({ guardrails: { maxErrorRate: 0.01, minRecords: 50 } }))
+  expect(changed.json().changed).toEqual([
+    { path: 'guardrails.maxErrorRate', from: null, to: 0.01 },
+    { path: 'guardrails.minRecords', from: null, to: 50 },
+  ])
+  expect(await shown('guardrails.maxErrorRate')).toMatchObject({ value: 0.01, source: 'rest', live: true })
+  for (const [payload, status] of [
+    [{ deadline: { ms: 100 } }, 422],
+    [{ deadline: { class: 'soft' } }, 400],
+    [{ guardrails: { maxErrorRate: 1.1 } }, 400],
+    [{ guardrails: { keyFile: '/etc/passwd' } }, 400],
+    [{ guardrails: null }, 400],
+  ] as const)
+    expect([payload, (await app.inject(patch(payload))).statusCode]).toEqual([payload, status])
+  await app.inject(patch({ guardrails: { maxErrorRate: null } }))
+  expect(await shown('guardrails.maxErrorRate')).toMatchObject({ value: null, source: 'rest' })
+
+  const timed = await serveUnderTest({ token }, { deadline: { class: 'soft', ms: 100 } })
+  const tighter = await timed.app.inject(patch({ deadline: { ms: 50 } }))
+  expect(tighter.json().changed).toEqual([{ path: 'deadline.ms', from: 100, to: 50 }])
+  expect((await timed.app.inject(patch({ deadline: { ms: 1 } }))).json()).toMatchObject({ code: 'config-invalid' })
+  expect(timed.live.current.deadline).toEqual({ class: 'soft', ms: 50 })
+})
+
 const upload = (payload: Buffer, type = 'application/gzip') =>
   ({ method: 'POST', url: '/v1/models', headers: { ...authorized, 'content-type': type }, payload }) as const
 

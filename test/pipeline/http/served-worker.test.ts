@@ -7,6 +7,8 @@ import { generateKeys } from '../../../pipeline/model/keys.js'
 import type { SentCommand, Status, Stored } from '../../../pipeline/rest-views.js'
 import { startServedWorker } from '../../../pipeline/serve.js'
 import { createDeployment, type Deployment } from '../../fixtures/deployment.js'
+import { paleScan, squeamish, storeDigitModel } from '../../fixtures/digit-models.js'
+import { digitRecord } from '../../fixtures/digits.js'
 import { authorized, token } from '../../fixtures/served.js'
 import { temporaryDirectory } from '../../fixtures/stack-programs.js'
 import { copyStore } from '../../fixtures/store.js'
@@ -82,6 +84,58 @@ test('a worker is watched and led over REST: metrics, settings, a bundle pushed,
   expect(metrics).toContain('millrace_records_out_total{kind="predictions"} 300\n')
   expect(metrics).toContain('millrace_switches_total{result="activated"} 3\n')
   expect(metrics).toMatch(/millrace_lag_records\{partition="0"\} \d+\n/)
+  expect(deployment.account()).toEqual({ missing: [], repeated: [] })
+})
+
+test('guardrails that are set over REST roll back the model that scores already', async () => {
+  const deployment = await createDeployment({ partitions: 1 })
+  const directory = await copyStore('digits@1')
+  await storeDigitModel(directory, 'squeamish', { graph: squeamish, golden: paleScan })
+  const { worker, call } = await serve(deployment, 0, { bundles: { directory } })
+  await worker.running
+  await call('/v1/switch', json('POST', { model: 'digits@squeamish' }))
+  const said = (type: string, model: string) =>
+    deployment.events.until((all) => all.some((one) => one.type === type && one.model === model))
+  await said('activated', 'digits@squeamish')
+  const stream = deployment.stream(25, 10)
+  await deployment.deadLetters.until((all) => all.length > 100)
+  expect(worker.status.model.active).toMatchObject({ model: 'digits@squeamish' })
+
+  await call(
+    '/v1/config',
+    json('PATCH', { guardrails: { windowMs: 600_000, minRecords: 60, maxErrorRate: 0.2 }, logLevel: 'warn' }),
+  )
+  await said('rolled-back', 'digits@squeamish')
+  await deployment.events.until((all) => all.some(({ type, generation }) => type === 'activated' && generation === 3))
+  await stream.end()
+  await deployment.answered()
+  expect(worker.status.model.active).toMatchObject({ model: 'digits@1', generation: 3 })
+  expect(deployment.events.items.find(({ type }) => type === 'configured')?.reason).toBe(
+    'guardrails.windowMs none → 600000, guardrails.minRecords none → 60, guardrails.maxErrorRate none → 0.2, logLevel info → warn',
+  )
+  expect(deployment.account()).toEqual({ missing: [], repeated: [] })
+})
+
+test('a deadline that is set over REST counts for what comes from then on', async () => {
+  const deployment = await createDeployment({ partitions: 1 })
+  const { worker, call } = await serve(deployment, 0, { deadline: { class: 'firm', ms: 24 * 3_600_000 } })
+  await worker.running
+  const send = () =>
+    deployment.send(
+      0,
+      Array.from({ length: 20 }, (_, index) => digitRecord(deployment.schemaId, index)),
+      { timestamp: Date.now() - 600_000 },
+    )
+  await send()
+  await deployment.predictions.until((all) => all.length === 20)
+  await call('/v1/config', json('PATCH', { deadline: { ms: 60_000 } }))
+  await deployment.events.until((all) => all.some(({ reason }) => reason === 'deadline.ms 86400000 → 60000'))
+  await send()
+  await deployment.late.until((all) => all.length === 20)
+  expect(deployment.late.items.map(({ offset }) => offset)).toEqual(
+    Array.from({ length: 20 }, (_, index) => 20 + index),
+  )
+  await deployment.answered()
   expect(deployment.account()).toEqual({ missing: [], repeated: [] })
 })
 
