@@ -93,12 +93,12 @@ export const eventTable = {
   },
   stored: {
     level: 'info',
-    help: 'A pushed bundle has come over `D.models` and is kept.',
+    help: 'A bundle has come, over `D.models` or over REST, and is kept; `reason` says how.',
     fields: ['model', 'digest', 'reason'],
   },
   removed: {
     level: 'info',
-    help: 'A pushed or uploaded bundle that nothing has used for `bundles.collectAfterMs` is gone.',
+    help: 'A bundle is gone from the store: deleted over REST, or pushed or uploaded and not used for `bundles.collectAfterMs`; `reason` says why.',
     fields: ['model', 'digest', 'reason'],
   },
   configured: {

@@ -38,7 +38,8 @@ export function createGuardrails({
   const watchOf = (number: number) => {
     const generation = watched()
     if (generation?.number !== watch.generation?.number) watch = begin(generation, now())
-    const over = watch.tripped || now() - watch.since > (settings()?.windowMs ?? 0)
+    const limits = settings()
+    const over = !limits || watch.tripped || now() - watch.since > limits.windowMs
     return over || watch.generation?.number !== number ? undefined : watch
   }
 

@@ -26,6 +26,7 @@ import { registryOptionsOf } from './registry-options.js'
 import { createSamples } from './samples.js'
 import { served } from './served-worker.js'
 import { startWorker, type Worker, type WorkerOptions } from './start.js'
+import { trustedKeysOf } from './trusted-keys.js'
 
 export interface ServeOptions extends Omit<WorkerOptions, 'live'> {
   /** where the values of the configuration came from */
@@ -67,14 +68,19 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
     )
     const watch = createGroupWatch(() => groupStatus(kafka, config.kafka.groupId, topics.input))
     const control = await openControlSender(kafka, config, `rest@${worker.id}`)
+    const trustedKeys = await trustedKeysOf(config.bundles)
     const push = (path: string) => pushModel({ kafka, topic: topics.models, path, waits: false })
     metrics.watch(worker, () => lagOf(worker, watch))
     await modelIsLoading(worker)
+    const log = logger.child({ worker: worker.id })
+    live.changes.subscribe((changes) => {
+      if (changes.some(({ path }) => path === 'logLevel')) log.level = live.current.logLevel
+    })
     const server = await listen(sources?.get('http.port'), {
       settings: config.http,
-      logger: logger.child({ worker: worker.id }),
+      logger: log,
       page,
-      worker: served({ worker, live, metrics, samples, flow, group, watch, control, push }),
+      worker: served({ worker, live, metrics, samples, flow, group, watch, control, trustedKeys, push }),
     })
     let stopped: Promise<void> | undefined
     const stop = async () => {

@@ -7,6 +7,7 @@ import type { GroupWatch } from './group-watch.js'
 import type { ServedWorker } from './http/ports.js'
 import type { LiveConfig } from './live-config.js'
 import type { Metrics } from './metrics.js'
+import { type TrustedKey, verifySignature } from './model/signature.js'
 import { openStore } from './model/store.js'
 import { verifyBundle } from './model/verifier.js'
 import type { Samples } from './samples.js'
@@ -23,6 +24,8 @@ export interface ServedParts {
   readonly group: GroupView
   readonly watch: GroupWatch
   readonly control: ControlSender
+  /** whose bundles are taken; everybody's where there are none */
+  readonly trustedKeys: readonly TrustedKey[]
   /** Sends the archive in the file to every worker of the deployment. */
   readonly push: (path: string) => Promise<unknown>
 }
@@ -39,10 +42,15 @@ export const served = ({
   group,
   watch,
   control,
+  trustedKeys,
   push,
 }: ServedParts): ServedWorker => {
   const { directory, mutable, maxStoreBytes } = live.current.bundles
-  const store = openStore(directory, { mutable, maxStoreBytes })
+  const store = openStore(directory, {
+    mutable,
+    maxStoreBytes,
+    accept: (bundle) => void verifySignature(bundle, trustedKeys),
+  })
   let verifying = false
   /** by digest, the state of what is loaded here */
   const loaded = (): Map<string, string> => {
@@ -86,6 +94,7 @@ export const served = ({
       },
       async put(path) {
         const { ref, digest, stored } = await store.put(path)
+        if (stored) worker.say({ type: 'stored', model: ref, digest, reason: 'it was uploaded over REST' })
         // Also what was here already: others may lack it.
         await push(path)
         return { ref, digest, stored }
@@ -94,7 +103,7 @@ export const served = ({
         if (verifying) throw new MillraceError('too-busy', 'another bundle is being tried')
         verifying = true
         try {
-          const report = await verifyBundle((await store.find(ref)).path)
+          const report = await verifyBundle((await store.find(ref)).path, { trustedKeys })
           const gates = report.gates.map(({ code = null, measured = {}, ...gate }) => ({ ...gate, code, measured }))
           return { ok: report.ok, ref: report.ref ?? null, digest: report.digest ?? null, gates }
         } finally {
@@ -102,8 +111,9 @@ export const served = ({
         }
       },
       async remove(ref) {
-        const removed = await store.remove(ref, loaded().keys())
-        return { ref: removed.ref, digest: removed.digest }
+        const { ref: model, digest } = await store.remove(ref, loaded().keys())
+        worker.say({ type: 'removed', model, digest, reason: 'it was deleted over REST' })
+        return { ref: model, digest }
       },
     },
     send: control.send,

@@ -19,7 +19,7 @@ import type { SwapStatus } from './swap/swap.js'
 import { openTraces } from './traces.js'
 import { sayWaits } from './waiting-events.js'
 import { openClients } from './worker-clients.js'
-import { openEvents } from './worker-events.js'
+import { openEvents, openSaid, type Said } from './worker-events.js'
 import { openGuardrails } from './worker-guardrails.js'
 import { openPipe } from './worker-pipe.js'
 import type { WorkerScope } from './worker-scope.js'
@@ -69,6 +69,8 @@ export interface Worker {
   readonly status: WorkerStatus
   /** what this worker says on `D.events`, as it says it */
   readonly events: Subject<ModelEvent>
+  /** Says something on `D.events`, as soon as that can be written. */
+  say(event: Said): void
   readonly states: PartStates
   /** Resolves when it has joined the group; rejects when it cannot. */
   readonly running: Promise<void>
@@ -127,9 +129,11 @@ export function startWorker(options: WorkerOptions): Worker {
     onClose: (close) => void closers.push(close),
   }
 
+  const said = openSaid(scope)
+
   const run = async () => {
     const clients = await openClients(scope)
-    const eventLog = openEvents(scope, clients, events)
+    const eventLog = openEvents(scope, clients, said, events)
     sayWaits(states, eventLog, stopping.signal)
     const store = await openWorkerStore(scope, clients, eventLog)
     const swap = openSwap(scope, clients, store, eventLog, () => threadDeaths++)
@@ -188,6 +192,7 @@ export function startWorker(options: WorkerOptions): Worker {
     id,
     config,
     events,
+    say: (event) => said.next(event),
     states,
     running: Promise.race([running, finished.then(() => undefined)]),
     finished,

@@ -1,5 +1,5 @@
 /** What a worker says: on `D.events`, in its log, and to whoever listens in this process. */
-import type { Subject } from 'rxjs'
+import { ReplaySubject, type Subject } from 'rxjs'
 import { createEventLog, type EventLog } from './event-log.js'
 import { levelOf } from './event-table.js'
 import { describeChanges } from './live-config.js'
@@ -8,10 +8,26 @@ import type { ModelEvent } from './messages.js'
 import type { WorkerClients } from './worker-clients.js'
 import type { WorkerScope } from './worker-scope.js'
 
-/** `heard` gets every event as it is said. */
+export type Said = Parameters<EventLog['emit']>[0]
+
+const mostKept = 100
+
+/** What there is to say of a worker from its first moment on, changes of its settings among it: kept until `D.events` can be written. */
+export function openSaid({ live, log, onClose }: Pick<WorkerScope, 'live' | 'log' | 'onClose'>): Subject<Said> {
+  const said = new ReplaySubject<Said>(mostKept)
+  const changing = live.changes.subscribe((changes) => {
+    if (changes.some(({ path }) => path === 'logLevel')) log.level = live.current.logLevel
+    said.next({ type: 'configured', reason: describeChanges(changes), at: Date.now() })
+  })
+  onClose(async () => changing.unsubscribe())
+  return said
+}
+
+/** Says what is `said`; `heard` gets every event as it is said. */
 export function openEvents(
-  { id, config, live, log, onState, onClose }: WorkerScope,
+  { id, config, log, onState, onClose }: WorkerScope,
   { kafka, codec }: WorkerClients,
+  said: Subject<Said>,
   heard: Subject<ModelEvent>,
 ): EventLog {
   const eventLog = createEventLog({
@@ -27,11 +43,8 @@ export function openEvents(
     heard.next(event)
   })
   onClose(() => eventLog.close())
-  const changing = live.changes.subscribe((changes) => {
-    if (changes.some(({ path }) => path === 'logLevel')) log.level = live.current.logLevel
-    eventLog.emit({ type: 'configured', reason: describeChanges(changes) })
-  })
-  onClose(async () => changing.unsubscribe())
+  const telling = said.subscribe(eventLog.emit)
+  onClose(async () => telling.unsubscribe())
   return eventLog
 }
 

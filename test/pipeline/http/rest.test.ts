@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { generateKeys } from '../../../pipeline/model/keys.js'
 import { authorized, serveUnderTest, token } from '../../fixtures/served.js'
 
 test('whether it lives, and whether it is ready, with what it waits for', async () => {
@@ -72,8 +73,8 @@ test('guardrails are shown and changed, and a deadline where there is one', asyn
   expect(await shown('deadline.ms')).toBeUndefined()
   const changed = await app.inject(patch({ guardrails: { maxErrorRate: 0.01, minRecords: 50 } }))
   expect(changed.json().changed).toEqual([
-    { path: 'guardrails.maxErrorRate', from: null, to: 0.01 },
     { path: 'guardrails.minRecords', from: null, to: 50 },
+    { path: 'guardrails.maxErrorRate', from: null, to: 0.01 },
   ])
   expect(await shown('guardrails.maxErrorRate')).toMatchObject({ value: 0.01, source: 'rest', live: true })
   for (const [payload, status] of [
@@ -98,7 +99,7 @@ const upload = (payload: Buffer, type = 'application/gzip') =>
   ({ method: 'POST', url: '/v1/models', headers: { ...authorized, 'content-type': type }, payload }) as const
 
 test('a bundle is uploaded, sent to the group, listed and removed', async () => {
-  const { app, pushed } = await serveUnderTest()
+  const { app, pushed, said } = await serveUnderTest()
   const archive = await readFile('models/bundles/digits@2.tar.gz')
   const stored = await app.inject(upload(archive))
   expect([stored.statusCode, stored.json()]).toMatchObject([201, { ref: 'digits@2', stored: true }])
@@ -111,6 +112,19 @@ test('a bundle is uploaded, sent to the group, listed and removed', async () => 
   expect((await app.inject(remove)).json()).toEqual({ ref: 'digits@2', digest: stored.json().digest })
   const gone = await app.inject(remove)
   expect([gone.statusCode, gone.json().code]).toEqual([404, 'model-unknown'])
+  const about = { model: 'digits@2', digest: stored.json().digest }
+  expect(said).toEqual([
+    { type: 'stored', ...about, reason: 'it was uploaded over REST' },
+    { type: 'removed', ...about, reason: 'it was deleted over REST' },
+  ])
+})
+
+test('a bundle that no trusted key signed is not taken', async () => {
+  const trustedKeys = [{ name: 'release', publicKeyPem: generateKeys().publicKeyPem }]
+  const { app, pushed, said } = await serveUnderTest({ token }, { bundles: { trustedKeys } })
+  const refused = await app.inject(upload(await readFile('models/bundles/digits@2.tar.gz')))
+  expect([refused.statusCode, refused.json().code]).toEqual([422, 'signature-missing'])
+  expect([...pushed, ...said]).toEqual([])
 })
 
 test('a bundle that is loaded is not removed', async () => {

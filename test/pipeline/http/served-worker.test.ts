@@ -78,6 +78,10 @@ test('a worker is watched and led over REST: metrics, settings, a bundle pushed,
     })
   await call('/v1/rollback', { method: 'POST' })
   await active('digits@1')
+  await call('/v1/models/digits@2', { method: 'DELETE' })
+  await deployment.events.until((all) => all.some(({ type, model }) => type === 'removed' && model === 'digits@2'))
+  const stored = deployment.events.items.filter(({ type }) => type === 'stored')
+  expect(stored.map(({ model, reason }) => [model, reason])).toContainEqual(['digits@3', 'it was uploaded over REST'])
 
   const metrics = await call('/metrics')
   expect(metrics).toContain('millrace_records_in_total 300\n')
