@@ -1,5 +1,4 @@
 /** The REST interface as one server. */
-import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, fastify } from 'fastify'
@@ -10,7 +9,7 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod'
 import { MillraceError } from '../../stages/errors.js'
-import type { HttpSettings } from '../config-http.js'
+import { type HttpSettings, isLoopback } from '../config-http.js'
 import type { Logger } from '../logging.js'
 import { createAuth, TooManyFailures, tokenOf } from './auth.js'
 import { addGuard } from './guard.js'
@@ -19,6 +18,7 @@ import type { ServedWorker } from './ports.js'
 import { addProblems } from './problem.js'
 import { addRoutes } from './routes.js'
 import { addStreams } from './streams.js'
+import { certificateOf } from './tls.js'
 import { addUpload } from './upload-route.js'
 
 export interface HttpServerOptions {
@@ -55,6 +55,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     if (code === 'EADDRINUSE') throw new MillraceError('port-taken', `${host}:${port} (http.port)`, { cause })
     throw new MillraceError('config-invalid', `http.host, http.port: ${message}`, { cause })
   }
+  if (!settings.tls && !isLoopback(host))
+    options.logger.warn({ host }, 'the token crosses the network in the clear, unless something in front of it has TLS')
   const { port: bound, family, address } = app.server.address() as AddressInfo
   const name = family === 'IPv6' ? `[${address}]` : address
   return { url: `${settings.tls ? 'https' : 'http'}://${name}:${bound}`, close: () => app.close() }
@@ -65,7 +67,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const { settings, worker, logger } = options
   const { host, names, tls, maxUploadBytes } = settings
   const app = fastify({
-    https: tls ? { cert: await readPem('certFile', tls.certFile), key: await readPem('keyFile', tls.keyFile) } : null,
+    https: tls ? await certificateOf(tls) : null,
     bodyLimit: mostJsonBytes,
     routerOptions: { maxParamLength: 300 },
     forceCloseConnections: true,
@@ -121,8 +123,3 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   await app.ready()
   return app
 }
-
-const readPem = (name: string, file: string): Promise<string> =>
-  readFile(file, 'utf8').catch((cause: Error) => {
-    throw new MillraceError('file-unreadable', `http.tls.${name}: ${cause.message}`, { cause })
-  })
