@@ -1,4 +1,5 @@
 /** The settings that change while the worker runs, in a form. */
+import { put, type Tree } from '../../config-tree.js'
 import type { Setting } from '../../rest-views.js'
 import { api } from '../api.js'
 import { h } from '../dom.js'
@@ -28,26 +29,25 @@ export const createSettings = (
     })
   }
 
-  const entered = (): object => {
-    const batch: Record<string, number> = {}
-    let rest = {}
-    for (const [path, { input }] of fields) {
-      const name = path.replace('batch.', '')
-      if (path.startsWith('batch.')) batch[name] = Number(input.value)
-      else rest = { ...rest, [path]: input.value }
+  /** What was typed, in groups as in the file; an empty field takes a limit away. */
+  const entered = (): Tree => {
+    const settings: Tree = {}
+    for (const path of edited) {
+      const { value } = fields.get(path)!.input
+      put(settings, path, path === 'logLevel' ? value : value === '' ? null : Number(value))
     }
-    return { batch, ...rest }
+    return settings
   }
 
-  const field = ({ path, description }: Setting) => {
+  const field = ({ path, value, description }: Setting) => {
     const id = `setting-${path}`
     const input =
       path === 'logLevel'
         ? h('select', { id }, ...levels.map((level) => h('option', {}, level)))
-        : h('input', { id, type: 'number', min: '0', required: true, inputMode: 'numeric' })
+        : h('input', { id, type: 'number', min: '0', step: 'any', required: value !== null, placeholder: 'none' })
     input.oninput = () => edited.add(path)
     const source = h('span', { class: 'note' })
-    form.append(h('label', { htmlFor: id, title: description }, h('code', {}, path), source), input)
+    form.append(h('div', {}, h('label', { htmlFor: id, title: description }, h('code', {}, path), source), input))
     const made = { input, source }
     fields.set(path, made)
     return made
@@ -56,7 +56,7 @@ export const createSettings = (
   return (settings: readonly Setting[]): void => {
     for (const setting of settings.filter(({ live }) => live)) {
       const { input, source } = fields.get(setting.path) ?? field(setting)
-      if (!edited.has(setting.path)) input.value = String(setting.value)
+      if (!edited.has(setting.path)) input.value = String(setting.value ?? '')
       source.textContent = setting.source
     }
     if (!form.querySelector('button')) form.append(h('button', { class: 'quiet' }, 'Apply'))

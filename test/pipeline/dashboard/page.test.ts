@@ -112,6 +112,10 @@ test('what is wrong is shown: dead letters with their bytes, a wrong token, sett
   await page.getByRole('button', { name: 'Use it' }).click()
   await page.getByRole('button', { name: 'Apply' }).click()
   await eventually(() => page.locator('.toast').last().textContent()).toContain('batch.maxRecords')
+  await page.locator('#setting-batch\\.maxRecords').fill('512')
+  await page.locator('#setting-guardrails\\.maxErrorRate').fill('0.05')
+  await page.getByRole('button', { name: 'Apply' }).click()
+  await eventually(() => page.locator('.toast').last().textContent()).toContain('guardrails.maxErrorRate is 0.05')
 })
 
 test('it can be used with the keyboard alone, and at 380 pixels nothing is cut off', async () => {
