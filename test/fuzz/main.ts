@@ -58,6 +58,11 @@ const watchdog = () => {
 }
 
 say(`seed ${seed}`)
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    console.log(`${report(tallies)}\nseed ${seed}: ended by ${signal} before it was done`)
+    process.exit(1)
+  })
 const { at, start } = watchdog()
 const kinds = await createKinds()
 start(kinds.all.map(({ name }) => name))
@@ -69,7 +74,9 @@ for (const [number, kind] of kinds.all.entries()) {
     at[0] = number
     at[1] = index
   }
-  await fuzzKind(kind, begin(kind.name), { inputs, seed, capMb, path, onInput })
+  const tally = begin(kind.name)
+  await fuzzKind(kind, tally, { inputs, seed, capMb, path, onInput })
+  for (const find of tally.wrong) say(find)
 }
 at[0] = -1
 await kinds.close()
