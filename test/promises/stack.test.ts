@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -73,6 +73,7 @@ describe('a stack with data in it, whose parent was killed', () => {
   let dataDirectory: string
   let clusterId: string
   let before: Addresses & { pids: Stack['pids'] }
+  let parent: ChildProcess | undefined
   let stack: Stack
   let removeDirectory = async () => {}
   const progress: string[] = []
@@ -83,17 +84,18 @@ describe('a stack with data in it, whose parent was killed', () => {
       removeDirectory = remove
     })
     dataDirectory = join(directory, 'dätä, of; mine')
-    const parent = spawn(process.execPath, ['test/fixtures/stack-parent.mjs', stackCache, dataDirectory], {
+    const started = spawn(process.execPath, ['test/fixtures/stack-parent.mjs', stackCache, dataDirectory], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { PATH: process.env.PATH, LC_ALL: 'C' },
     })
-    const lines = createInterface({ input: parent.stdout })[Symbol.asyncIterator]()
+    parent = started
+    const lines = createInterface({ input: started.stdout })[Symbol.asyncIterator]()
     before = JSON.parse((await lines.next()).value as string)
     expect(await findRunningStack(dataDirectory)).toEqual({ brokers: before.brokers, registry: before.registry })
     await fill(before)
     clusterId = (await content(before)).clusterId
-    parent.kill('SIGKILL')
-    await once(parent, 'exit')
+    started.kill('SIGKILL')
+    await once(started, 'exit')
     // At once, while the programs of the killed one are still on their way out.
     const port = Number(before.brokers.split(':')[1])
     stack = await startStack({
@@ -104,6 +106,7 @@ describe('a stack with data in it, whose parent was killed', () => {
     })
   })
   afterAll(async () => {
+    parent?.kill('SIGKILL')
     await stack?.stop()
     await removeDirectory()
   })
