@@ -28,14 +28,16 @@ interface Bucket {
   batches: number
 }
 
-/** The table is made anew after so many samples, at first after each. */
+/** The table is made anew after so many samples or so long, at first after each. */
 const refreshEvery = 16
+const refreshMs = 100
 
 /** A size that was not measured for so long, while others were, is not believed any more where it says that it costs more than they do. */
 const believedMs = 10_000
 
 /**
- * Sizes are told apart by powers of two. `seed`: what was measured before it scored. `now` in milliseconds, of any beginning.
+ * `seed`: what was measured before it scored; it counts for sizes of which nothing newer is known, as much slower as the others have become. `now`
+ * in milliseconds, of any beginning.
  *
  * A size that costs too much is not chosen, and so never measured again: what is old counts only as far as it speaks for its size.
  */
@@ -44,12 +46,14 @@ export function createCostProfile(
   now: () => number = () => performance.now(),
 ): CostProfile {
   const buckets: Bucket[] = []
-  let table: readonly CostRow[] = []
+  const seeded = tableOfSeed(seed)
+  let table: readonly CostRow[] = seeded
   let samples = 0
   let made = 0
+  let madeAt = 0
 
   function record(rows: number, ms: number): void {
-    const index = Math.ceil(Math.log2(Math.max(rows, 1)))
+    const index = bucketOf(rows)
     let bucket = buckets[index]
     if (!bucket) {
       bucket = { times: createRecentTimes(now), at: 0, rows: 0, batches: 0 }
@@ -63,13 +67,14 @@ export function createCostProfile(
   }
 
   function fresh(): readonly CostRow[] {
-    if (samples - made < (made < refreshEvery ? 1 : refreshEvery)) return table
+    if (samples === made) return table
+    if (made >= refreshEvery && samples - made < refreshEvery && now() - madeAt < refreshMs) return table
     made = samples
-    table = tableOf(buckets)
+    madeAt = now()
+    table = tableOf(buckets, seeded)
     return table
   }
 
-  for (const { rows, ms } of seed) for (const one of fewOf(ms)) record(rows, one)
   return {
     record,
     likelyMs: (rows) => between(fresh(), rows, 'p50Ms'),
@@ -80,29 +85,44 @@ export function createCostProfile(
   }
 }
 
-/** What was measured in quiet counts as few batches: under load they take longer. */
-const seedSamples = 20
-
-/** As many that say about the same. */
-function fewOf(ms: readonly number[]): readonly number[] {
-  if (ms.length <= seedSamples) return ms
-  const sorted = ms.toSorted((one, other) => one - other)
-  return Array.from({ length: seedSamples }, (_, i) => sorted[Math.floor(((i + 0.5) * ms.length) / seedSamples)]!)
+/** What was measured before anything was scored. */
+function tableOfSeed(seed: readonly MeasuredCost[]): CostRow[] {
+  const rows = seed
+    .filter(({ ms }) => ms.length > 0)
+    .toSorted((one, other) => one.rows - other.rows)
+    .map(({ rows, ms }) => {
+      const sorted = ms.toSorted((one, other) => one - other)
+      const at = (share: number) => sorted[Math.min(Math.floor(share * ms.length), ms.length - 1)]!
+      return { rows, batches: ms.length, p50Ms: at(0.5), p99Ms: at(0.99) }
+    })
+  return ascending(rows)
 }
 
-function tableOf(all: readonly (Bucket | undefined)[]): CostRow[] {
+function tableOf(all: readonly (Bucket | undefined)[], seeded: readonly CostRow[]): CostRow[] {
   const buckets = all.filter((bucket) => bucket !== undefined)
   const believedFrom = Math.max(...buckets.map(({ at }) => at)) - believedMs
   const believed = ascending(buckets.filter(({ at }) => at >= believedFrom).map(rowOf))
-  return ascending(
-    buckets.map((bucket) => {
-      const row = rowOf(bucket)
-      if (bucket.at >= believedFrom) return row
-      const most = (column: 'p50Ms' | 'p99Ms') => Math.min(row[column], between(believed, row.rows, column))
-      return { ...row, p50Ms: most('p50Ms'), p99Ms: most('p99Ms') }
-    }),
-  )
+  const measured = buckets.map((bucket) => {
+    const row = rowOf(bucket)
+    if (bucket.at >= believedFrom) return row
+    const most = (column: 'p50Ms' | 'p99Ms') => Math.min(row[column], between(believed, row.rows, column))
+    return { ...row, p50Ms: most('p50Ms'), p99Ms: most('p99Ms') }
+  })
+  const slower = slowdown(believed, seeded)
+  const others = seeded
+    .filter(({ rows }) => !all[bucketOf(rows)])
+    .map((row) => ({ ...row, p50Ms: slower * row.p50Ms, p99Ms: slower * row.p99Ms }))
+  return ascending([...measured, ...others].sort((one, other) => one.rows - other.rows))
 }
+
+/** By how much slower a batch is under load than it was in quiet. */
+function slowdown(believed: readonly CostRow[], seeded: readonly CostRow[]): number {
+  const ratios = believed.map(({ rows, p50Ms }) => p50Ms / Math.max(between(seeded, rows, 'p50Ms'), 1e-3))
+  return ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length
+}
+
+/** Sizes are told apart by powers of two. */
+const bucketOf = (rows: number): number => Math.ceil(Math.log2(Math.max(rows, 1)))
 
 const rowOf = ({ times, rows, batches }: Bucket): CostRow => ({
   rows: rows / batches,

@@ -95,7 +95,7 @@ export function batchSize(
 }
 
 /** Index of the first of `count` ascending numbers that is not below `bound`. */
-function firstFrom(ascending: Float64Array, count: number, bound: number): number {
+export function firstFrom(ascending: Float64Array, count: number, bound: number): number {
   let low = 0
   let high = count
   while (low < high) {

@@ -29,7 +29,7 @@ export interface Chosen {
 
 /**
  * Which of what waits to score together: the most urgent, as many as can be ready in time (see `batchSize`, and `mostInTime` for when not all
- * can): but for one in a hundred or, where that leaves too little, likely. What likely cannot any more is given up. Where nothing can, by what is known: a probe, if there may be one, or no rows at all.
+ * can). What likely cannot any more is given up. Where nothing can, by what is known: a probe, if there may be one, or no rows at all.
  */
 export function chooseBatch(lines: readonly Line[], options: ChooseOptions): Chosen {
   const { waiting, firm, costs, now, startsAt, mayProbe } = options
@@ -40,16 +40,26 @@ export function chooseBatch(lines: readonly Line[], options: ChooseOptions): Cho
   if (merged.count > 0) {
     const size = batchSize(merged, { maxRecords, startsAt, firm, costs })
     if (size) return { merged, size, bound, urgent: size.rows < merged.count || size.slackMs <= 0 }
-    const hopes = { maxRecords, startsAt, firm, costs: likely(costs) }
-    const all = batchSize(merged, hopes)
+    // Whether all can likely be ready matters where they fit in one batch: of more, new ones are there before the last are scored.
+    const all = waiting <= maxRecords && batchSize(merged, { maxRecords, startsAt, firm, costs: likely(costs) })
     if (all) return { merged, size: all, bound, urgent: true }
-    const merge = (most: number, readyAt: number) => byDeadline(lines, most, readyAt)
-    const safe = mostInTime(merge, { maxRecords, startsAt, costs })
-    const hoped = mostInTime(merge, hopes)
-    // Half of what is likely in time is to be expected; of what is safe, all.
-    return { ...(safe.rate >= hoped.rate / 2 ? safe : hoped), bound, urgent: true }
+    return { ...overloaded(lines, bound, options), bound, urgent: true }
   }
   const probe = firm && mayProbe ? byDeadline(lines, 1, now) : merged
   if (probe.count > 0) return { merged: probe, size: { rows: 1, readyAt: now, slackMs: 0 }, bound: now, urgent: true }
   return { merged, size: { rows: 0, readyAt: bound, slackMs: Number.POSITIVE_INFINITY }, bound, urgent: false }
+}
+
+function overloaded(
+  lines: readonly Line[],
+  bound: number,
+  { waiting, maxRecords, startsAt, costs }: ChooseOptions,
+): Pick<Chosen, 'merged' | 'size'> {
+  const { count, deadlines } = byDeadline(lines, waiting, bound)
+  const ascending = deadlines.slice(0, count).sort()
+  const { rows, readyAt } = mostInTime(ascending, { maxRecords: Math.min(count, maxRecords), startsAt, costs })
+  const best = byDeadline(lines, rows, readyAt)
+  // What is next of the most urgent line may be of another generation, and not worth it.
+  const merged = best.count > 0 ? best : byDeadline(lines, 1, bound)
+  return { merged, size: { rows: merged.count, readyAt: best.count > 0 ? readyAt : bound, slackMs: 0 } }
 }

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 const vocabulary: Record<string, readonly string[]> = {
   admit: ['admit'],
   'await-fences': ['awaitFences'],
-  'batch-size': ['batchSize', 'earliestReady', 'likely'],
+  'batch-size': ['batchSize', 'earliestReady', 'firstFrom', 'likely'],
   bisect: ['bisect'],
   'by-deadline': ['byDeadline'],
   canary: ['armOf'],

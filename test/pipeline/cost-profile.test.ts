@@ -37,6 +37,15 @@ test('what a small size took long ago does not raise a larger one', () => {
   expect(profile.mostMs(1)).toBeLessThan(6)
 })
 
+test('a size that has only been measured in quiet is as much slower under load as the others', () => {
+  const { profile } = profiled([
+    { rows: 1, ms: [1] },
+    { rows: 64, ms: [10] },
+  ])
+  profile.record(1, 5)
+  expect(profile.likelyMs(64)).toBeCloseTo(50, -1)
+})
+
 test('one accident among few batches says nothing of the next', () => {
   const { profile } = profiled()
   for (const ms of [1, 500, 1]) profile.record(8, ms)

@@ -10,10 +10,11 @@ const size = (deadlines: readonly number[], { firm = true, maxRecords = 100 } = 
     { maxRecords, startsAt: 1_000, firm, costs },
   )
 const most = (deadlines: readonly number[], { maxRecords = 100, costs: of = costs } = {}) =>
-  mostInTime(
-    (most, readyAt) => ({ count: Math.min(most, deadlines.filter((deadline) => deadline >= readyAt).length) }),
-    { maxRecords: Math.min(maxRecords, deadlines.length), startsAt: 1_000, costs: of },
-  ).size
+  mostInTime(Float64Array.from(deadlines), {
+    maxRecords: Math.min(maxRecords, deadlines.length),
+    startsAt: 1_000,
+    costs: of,
+  })
 const times = (count: number, deadline: number) => new Array<number>(count).fill(deadline)
 
 test('everything goes together where everything is ready in time; the slack is that of the most urgent', () => {
@@ -34,6 +35,13 @@ test('where not everything can be in time, one record is left out rather than ma
 test('of sizes that have about as many ready in time for each millisecond the smallest is taken', () => {
   const flat: BatchCosts = { likelyMs: (rows) => 1 + rows, mostMs: (rows) => 1 + rows, afterMs: 5 }
   expect(most(times(500, 1_080), { maxRecords: 256, costs: flat }).rows).toBe(32)
+})
+
+test('where too few are safe, the least urgent go', () => {
+  const unsafe: BatchCosts = { likelyMs: () => 10, mostMs: () => 100, afterMs: 0 }
+  const deadlines = [1_020, 1_030, 1_040, 1_050]
+  const late = mostInTime(Float64Array.from(deadlines), { maxRecords: 2, startsAt: 1_000, costs: unsafe })
+  expect(late).toEqual({ rows: 2, readyAt: 1_040, slackMs: 0 })
 })
 
 test('with a soft deadline nothing is left out', () => {

@@ -32,6 +32,7 @@ const serve = async (deployment: Deployment, id: string, store: string) => {
     ...deployment.settings,
     bundles: { directory: store },
     echo: ['id', 'label'],
+    deadline: { class: 'soft', ms: 60_000 },
     http: { port: 0, token, truth: 'label' },
   })
   const logger = createLogger({ level: 'silent', pretty: false, colors: false, stream: process.stderr })
@@ -61,6 +62,7 @@ test('a whole switch on the page: a bundle is pushed, tried at its gates, switch
   await eventually(() => activeModel(page).textContent()).toBe('digits@1')
   expect(new URL(page.url()).hash).toBe('')
   await eventually(() => page.locator('.card canvas.scan').count()).toBeGreaterThan(3)
+  await eventually(() => page.locator('#deadline-note').textContent()).toMatch(/soft, .* missed/)
 
   await page.setInputFiles('#bundle-file', {
     name: 'digits@3.tar.gz',
