@@ -2,15 +2,29 @@ import type { Rows, TensorData } from './ports.js'
 
 const none: Rows = { count: 0, columns: [] }
 
-/** Rows one after the other, column by column. A single part that has rows is handed on as it is, without a copy. */
+/**
+ * Rows one after the other, column by column. A single part that has rows is handed on as it is, without a copy; of several, the columns are
+ * only made when somebody asks for them: whoever copies them anyway takes them from the parts.
+ */
 export function concatRows(parts: readonly Rows[]): Rows {
   const filled = parts.filter((rows) => rows.count > 0)
-  const first = filled[0]
-  if (!first) return none
-  if (filled.length === 1) return first
-  let count = 0
-  for (const rows of filled) count += rows.count
-  return { count, columns: first.columns.map((_, i) => concatColumns(filled.map((rows) => rows.columns[i]!))) }
+  if (filled.length <= 1) return filled[0] ?? none
+  return new JoinedRows(filled)
+}
+
+/** Of two parts or more, all with rows and of the same tensors. */
+export class JoinedRows implements Rows {
+  readonly count: number
+  private joined: readonly TensorData[] | undefined
+
+  constructor(readonly parts: readonly Rows[]) {
+    this.count = parts.reduce((sum, rows) => sum + rows.count, 0)
+  }
+
+  get columns(): readonly TensorData[] {
+    this.joined ??= this.parts[0]!.columns.map((_, i) => concatColumns(this.parts.map((rows) => rows.columns[i]!)))
+    return this.joined
+  }
 }
 
 /** Columns of one tensor all have the type that the scoring plan gives it. */

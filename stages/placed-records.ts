@@ -2,6 +2,7 @@
  * Records that lie in a larger memory, which a fetch or an encoder has filled for many of them at once. On the hot path nobody asks for their
  * keys and values as buffers of their own: a view costs more to make, and to clear away, than all the rest of a record.
  */
+import type { LentMemory } from './lent-memory.js'
 import type { Headers, OutgoingRecord, SourceRecord } from './ports.js'
 
 /** What the records of one batch share. */
@@ -13,6 +14,8 @@ export interface BatchMemory {
   readonly baseTimestamp: number
   /** of all records, where the broker has stamped them */
   readonly appendTime: number | undefined
+  /** what `bytes` is part of, when that is used again: each record holds one of it */
+  readonly loan?: LentMemory
 }
 
 /** A producer may write any 64 bits for a time; what is no exact number comes out as the last that is. */

@@ -12,7 +12,10 @@ import type { RejectCode } from './errors.js'
 
 export type Headers = Record<string, Buffer | string | (Buffer | string)[] | undefined>
 
-/** One Kafka record. `offset` and `timestamp` (milliseconds) are numbers: both stay below 2^53. */
+/**
+ * One Kafka record. `offset` and `timestamp` (milliseconds) are numbers: both stay below 2^53. Key, value and headers are views of memory that
+ * is used again once the record has left the pipe (`refund`): who keeps some of it for longer keeps a copy.
+ */
 export interface SourceRecord {
   readonly offset: number
   readonly timestamp: number

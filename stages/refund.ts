@@ -1,5 +1,6 @@
 import { type MonoTypeOperatorFunction, tap } from 'rxjs'
 import type { Leases } from './leases.js'
+import { releaseMemory } from './lent-memory.js'
 import type { Credits, Encoded } from './ports.js'
 
 export interface RefundOptions {
@@ -8,7 +9,8 @@ export interface RefundOptions {
 }
 
 /**
- * The end of a batch: gives back the credit of its records and the lease of each part, once, then passes the batch on. What never gets here
+ * The end of a batch: gives back the credit of its records, the lease of each part and the memory that it was lent, once, then passes the
+ * batch on. A shadow reads beside the stream and may be late: what it reads is left to the garbage collector. What never gets here
  * because the pipe is torn down is not refunded: credits live as long as the pipe, and `leases.releaseAll` gives back the rest.
  *
  * @example
@@ -17,6 +19,9 @@ export interface RefundOptions {
 export function refund({ credits, leases }: RefundOptions): MonoTypeOperatorFunction<Encoded> {
   return tap(({ batch, records, bytes }) => {
     credits.refund(records, bytes)
-    for (const part of batch.parts) leases.release(part.generation)
+    for (const part of batch.parts) {
+      leases.release(part.generation)
+      if (!part.generation.shadow) releaseMemory(part)
+    }
   })
 }

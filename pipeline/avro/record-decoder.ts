@@ -1,3 +1,4 @@
+import { MemoryPool } from '../../stages/lent-memory.js'
 import { PlacedRecord } from '../../stages/placed-records.js'
 import type { DecodedRows, RecordDecoder, Rejected, ScoringPlan, SourceRecord } from '../../stages/ports.js'
 import { BoundedCache } from './bounded-cache.js'
@@ -25,6 +26,8 @@ interface Prepared {
 /** of one plan */
 const maxReaders = 256
 const fetchesAtOnce = 8
+/** rows of batches that have left may wait in so much memory for the next */
+const spareBytes = 16 * 1024 * 1024
 
 /**
  * Reads the records' bytes straight into the tensors of the plan. For each pair of writer's schema and plan a reader is compiled once and
@@ -33,6 +36,7 @@ const fetchesAtOnce = 8
 export function createRecordDecoder({ registry, echo = [] }: RecordDecoderOptions): RecordDecoder {
   const plans = new WeakMap<ScoringPlan, Prepared>()
   const cursor = new Cursor()
+  const pool = new MemoryPool(spareBytes)
 
   function prepare(plan: ScoringPlan): Prepared {
     let prepared = plans.get(plan)
@@ -88,7 +92,7 @@ export function createRecordDecoder({ registry, echo = [] }: RecordDecoderOption
   ): DecodedRows {
     const rejected = new Map<number, Rejected>()
     const echoes: Record<string, string>[] | undefined = echo.length > 0 ? [] : undefined
-    openColumns(columns, records.length)
+    openColumns(columns, records.length, pool)
     let count = 0
     let lastId: number | undefined
     let reader: RowReader | undefined

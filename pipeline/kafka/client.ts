@@ -1,9 +1,9 @@
-import net from 'node:net'
-import { connect as connectTls } from 'node:tls'
 import kafkajs, { type Kafka, type KafkaConfig } from 'kafkajs'
 import { registerCompression } from './compression.js'
 import { installCoordinatorErrors } from './coordinator-errors.js'
 import { installRequestTimer } from './request-timer.js'
+import { openSocket } from './socket.js'
+import { installWholeResponses } from './whole-responses.js'
 
 export type LogLevel = 'warn' | 'info' | 'debug'
 
@@ -63,18 +63,6 @@ export const kafkaConfig = (options: KafkaOptions): KafkaConfig => ({
     },
 })
 
-/**
- * As kafkajs opens them, but at once with what is written: a small request would wait for the answer to the one before it, or for the
- * broker's delayed acknowledgement.
- */
-const openSocket: NonNullable<KafkaConfig['socketFactory']> = ({ host, port, ssl, onConnect }) => {
-  const servername = net.isIP(host) === 0 ? { servername: host } : {}
-  const socket = ssl
-    ? connectTls({ host, port, ...servername, ...ssl }, onConnect)
-    : net.connect({ host, port }, onConnect)
-  return socket.setKeepAlive(true, 60_000).setNoDelay(true)
-}
-
 const tls = (options: TlsOptions): NonNullable<Exclude<KafkaConfig['ssl'], boolean>> => ({
   ...(options.ca !== undefined && { ca: [options.ca] }),
   ...(options.cert !== undefined && { cert: options.cert }),
@@ -89,6 +77,7 @@ const tls = (options: TlsOptions): NonNullable<Exclude<KafkaConfig['ssl'], boole
 export const createKafka = (options: KafkaOptions): Kafka => {
   registerCompression()
   installRequestTimer()
+  installWholeResponses()
   installCoordinatorErrors()
   return new kafkajs.Kafka(kafkaConfig(options))
 }

@@ -1,4 +1,5 @@
 /** The body of a fetch response, versions 4 to 11, down to the record batches, which stay bytes. */
+import { type LentMemory, loanOf } from '../../stages/lent-memory.js'
 import type { AbortedTransaction } from './record-batch-decoder.js'
 
 export interface FetchedBatches {
@@ -9,6 +10,8 @@ export interface FetchedBatches {
   readonly aborted: readonly AbortedTransaction[]
   /** record batches one after the other; the last may be cut off */
   readonly bytes: Buffer
+  /** what the bytes are part of, when that is used again; one of it is held for them */
+  readonly loan?: LentMemory
 }
 
 export interface FetchResponse {
@@ -23,6 +26,7 @@ export interface FetchResponse {
  *     [ producer id int64 | first offset int64 ] | from 11: preferred replica int32 | length int32, batches ] ]
  */
 export const decodeFetchResponse = (payload: Buffer, version: number): FetchResponse => {
+  const loan = loanOf(payload)
   let at = 0
   const skip = (length: number) => {
     at += Math.max(0, length)
@@ -47,7 +51,9 @@ export const decodeFetchResponse = (payload: Buffer, version: number): FetchResp
       skip(version >= 5 ? 24 : 16)
       const aborted = list(() => ({ producerId: int64(), firstOffset: Number(int64()) }))
       if (version >= 11) skip(4)
-      return { topic, partition, errorCode, aborted, bytes: bytes(int32()) }
+      const batches = bytes(int32())
+      if (batches.length > 0) loan?.hold(1)
+      return { topic, partition, errorCode, aborted, bytes: batches, ...(loan && { loan }) }
     })
   })
   return { throttleMs, partitions: topics.flat() }

@@ -103,6 +103,7 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
     }
     if (last) {
       lane.waiting.shift()
+      fetched.loan?.release(1)
       waitingBytes -= fetched.bytes
       wake()
     }

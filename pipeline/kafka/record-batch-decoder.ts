@@ -2,10 +2,12 @@
  * Fetched record batches as records of the ports: numbers instead of BigInts and strings, views instead of copies, no header object where
  * there is no header. The layout is drawn in record-batch.ts. Nothing in the bytes is trusted: what does not add up is `batch-corrupt`.
  *
- * The views keep the whole response in memory until the last of its records is let go; the credits bound how much that is.
+ * The views keep the whole response in memory until the last of its records is let go; the credits bound how much that is. Where it was
+ * lent, each record holds one of it.
  */
 import { crc32c } from '@node-rs/crc32'
 import { MillraceError } from '../../stages/errors.js'
+import type { LentMemory } from '../../stages/lent-memory.js'
 import type { SourceRecord } from '../../stages/ports.js'
 import { attribute, batch, magic } from './record-batch.js'
 import { BrokenRecords, RecordCursor } from './record-cursor.js'
@@ -39,7 +41,7 @@ export const offsetAfter = (bytes: Buffer): number | undefined => {
 
 /**
  * The committed records from offset `from` on: without control records, and without what `aborted` transactions left. `place` names the
- * partition in errors.
+ * partition in errors, `loan` is what the bytes are part of.
  */
 export const createRecordReader = (
   bytes: Buffer,
@@ -47,6 +49,7 @@ export const createRecordReader = (
   aborted: readonly AbortedTransaction[],
   decompress: Decompress,
   place: string,
+  loan?: LentMemory,
 ): RecordReader => {
   const isVisible = createVisibility(aborted)
   let at = 0
@@ -65,14 +68,14 @@ export const createRecordReader = (
       if (codec !== 0)
         return decompress(codec, records).then(
           (plain) => {
-            open = openBatch(whole, plain)
+            open = openBatch(whole, plain, undefined)
             return true
           },
           (error: unknown) => {
             throw error instanceof MillraceError ? error : new BrokenRecords(String(error))
           },
         )
-      open = openBatch(whole, records)
+      open = openBatch(whole, records, loan)
       return true
     }
     return false
@@ -141,16 +144,19 @@ const isAbortMarker = (whole: Buffer): boolean => {
 
 interface OpenBatch {
   readonly cursor: RecordCursor
+  readonly loan: LentMemory | undefined
   /** records that are not read yet */
   left: number
 }
 
-const openBatch = (whole: Buffer, records: Buffer): OpenBatch => {
+const openBatch = (whole: Buffer, records: Buffer, loan: LentMemory | undefined): OpenBatch => {
   const count = whole.readInt32BE(batch.count)
   if (count < 0 || count > records.length) throw new BrokenRecords(`${count} records in ${records.length} bytes`)
   const appended = (whole.readInt16BE(batch.attributes) & attribute.logAppendTime) !== 0
   return {
+    loan,
     cursor: new RecordCursor({
+      ...(loan && { loan }),
       bytes: records,
       baseOffset: baseOffset(whole, 0),
       baseTimestamp: Number(whole.readBigInt64BE(batch.baseTimestamp)),
@@ -162,10 +168,12 @@ const openBatch = (whole: Buffer, records: Buffer): OpenBatch => {
 
 const readInto = (records: SourceRecord[], open: OpenBatch, max: number, from: number): void => {
   const { cursor } = open
+  const before = records.length
   while (open.left > 0 && records.length < max) {
     const record = cursor.record()
     open.left -= 1
     // A batch is returned whole: its first records may lie before the offset that was asked for.
     if (record.offset >= from) records.push(record)
   }
+  open.loan?.hold(records.length - before)
 }

@@ -4,6 +4,7 @@ import { PlacedRecord, Reply } from '../../stages/placed-records.js'
 import type { Headers, OutgoingRecord, SourceRecord } from '../../stages/ports.js'
 import { recordBytes } from '../../stages/record-bytes.js'
 import { attribute, batch, magic } from './record-batch.js'
+import { SpanCopier } from './span-copier.js'
 
 export interface BatchSettings {
   /** Kafka's number of the codec; 0: none */
@@ -101,6 +102,8 @@ const writeBatchHeader = (
 }
 
 const writeRecords = (target: Buffer, start: number, records: readonly OutgoingRecord[], first: number): number => {
+  // Keys lie in what was fetched, values in what was encoded.
+  const [keys, values] = [new SpanCopier(target), new SpanCopier(target)]
   let at = start
   for (let index = 0; index < records.length; index++) {
     const record = records[index]!
@@ -118,8 +121,8 @@ const writeRecords = (target: Buffer, start: number, records: readonly OutgoingR
     target[at++] = 0
     at = writeUnsigned(target, at, time)
     at = writeUnsigned(target, at, index * 2)
-    at = writeKey(target, at, record)
-    at = writeValue(target, at, record)
+    at = writeKey(target, at, record, keys)
+    at = writeValue(target, at, record, values)
     if (headers === undefined) target[at++] = 0
     else at = writeHeaders(target, at, headers)
   }
@@ -181,26 +184,29 @@ const sizeOfValue = (record: OutgoingRecord): number =>
 
 const sizeOfSpan = (length: number): number => (length < 0 ? 1 : sizeOf(length * 2) + length)
 
-const writeKey = (target: Buffer, at: number, record: OutgoingRecord): number => {
+const writeKey = (target: Buffer, at: number, record: OutgoingRecord, keys: SpanCopier): number => {
   const owner = keyOwner(record)
   return owner instanceof PlacedRecord
-    ? writeSpan(target, at, owner.batch.bytes, owner.keyAt, owner.keyLength)
+    ? writeSpan(target, at, owner.batch.bytes, owner.keyAt, owner.keyLength, keys)
     : writeBytes(target, at, owner.key)
 }
 
-const writeValue = (target: Buffer, at: number, record: OutgoingRecord): number =>
+const writeValue = (target: Buffer, at: number, record: OutgoingRecord, values: SpanCopier): number =>
   record instanceof Reply
-    ? writeSpan(target, at, record.memory, record.valueAt, record.valueLength)
+    ? writeSpan(target, at, record.memory, record.valueAt, record.valueLength, values)
     : writeBytes(target, at, record.value)
 
-/** Shorter ones are copied byte by byte in less time than it takes to make the view that `set` needs. */
-const longSpan = 256
-
-const writeSpan = (target: Buffer, start: number, memory: Buffer, from: number, length: number): number => {
+const writeSpan = (
+  target: Buffer,
+  start: number,
+  memory: Buffer,
+  from: number,
+  length: number,
+  copier: SpanCopier,
+): number => {
   if (length < 0) return writeBytes(target, start, null)
   const at = writeUnsigned(target, start, length * 2)
-  if (length >= longSpan) target.set(memory.subarray(from, from + length), at)
-  else for (let i = 0; i < length; i++) target[at + i] = memory[from + i]!
+  copier.copy(memory, from, length, at)
   return at + length
 }
 

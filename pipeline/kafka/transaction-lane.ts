@@ -30,8 +30,10 @@ export interface TransactionLaneOptions {
   readonly producer: TransactionalProducer
   /** What the group has committed of the partition; null: nothing. */
   readonly committed: () => Promise<number | null>
-  /** a transaction is committed this long after its first portion … */
+  /** so often what is there is committed: none waits for longer … */
   readonly intervalMs: number
+  /** when in the interval, a part of it from 0 (exclusive) to 1: lanes that commit in turn wait less for one another */
+  readonly phase: number
   /** … or with this many records */
   readonly maxRecords: number
   readonly onWaiting: (reason: string) => void
@@ -71,6 +73,8 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
   let waitingRecords = 0
   /** in the transaction that is open */
   let taken: Waiting[] = []
+  /** a moment at which the lane commits, and from there every `intervalMs` */
+  let beat = performance.now()
   let limits = requestLimits()
   let committed: number | null = null
   let opening: Promise<void> | undefined
@@ -111,9 +115,14 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
     }
   }
 
+  const nextBeat = (after: number): number => {
+    const { intervalMs } = options
+    return after + intervalMs - ((after - beat) % intervalMs)
+  }
+
   /** Sends what comes until the time of the transaction is over, or it is full: at first at once, so that it is open when the rest is there. */
   const gather = async () => {
-    const deadline = performance.now() + options.intervalMs
+    const deadline = nextBeat(performance.now())
     let records = 0
     let begun = false
     while (!closing.signal.aborted) {
@@ -203,6 +212,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
       try {
         await producer.open()
         committed = await options.committed()
+        beat = performance.now() - (1 - options.phase) * options.intervalMs
         backoff.reset()
         return options.onRunning()
       } catch (error) {

@@ -12,7 +12,7 @@ export interface TransactionalPublisherOptions {
   readonly kafka: Kafka
   readonly groupId: string
   readonly topics: Readonly<Record<OutputKind | 'fences', string>>
-  /** a transaction is committed this long after its first record; 100 by default */
+  /** what there is of a partition is committed so often; 100 by default */
   readonly intervalMs?: number
   /** … or with this many records, 20,000 by default */
   readonly maxRecords?: number
@@ -59,7 +59,7 @@ export const createTransactionalPublisher = (options: TransactionalPublisherOpti
   const waiting = new Set<string>()
   let closed = false
 
-  const createLane = (input: TopicPartition): TransactionLane => {
+  const createLane = (input: TopicPartition, phase: number): TransactionLane => {
     const key = keyOf(input)
     const transactionalId = `${groupId}-${input.topic}-${input.partition}`
     return createTransactionLane({
@@ -67,6 +67,7 @@ export const createTransactionalPublisher = (options: TransactionalPublisherOpti
       producer: createTransactionalProducer({ kafka, transactionalId, groupId, timeoutMs }),
       committed: () => committedOffset(kafka, groupId, input),
       intervalMs,
+      phase,
       maxRecords,
       onWaiting: (reason) => {
         waiting.add(key)
@@ -95,7 +96,9 @@ export const createTransactionalPublisher = (options: TransactionalPublisherOpti
         )
       await closeAll(new MillraceError('producer-fenced', 'the partitions were given up'))
       if (closed || signal.aborted) return
-      const opened = partitions.map((input) => [keyOf(input), createLane(input)] as const)
+      const opened = partitions.map(
+        (input, index) => [keyOf(input), createLane(input, (index + 1) / partitions.length)] as const,
+      )
       for (const [key, lane] of opened) lanes.set(key, lane)
       for (let at = 0; at < opened.length && !signal.aborted; at += concurrency)
         await Promise.all(opened.slice(at, at + concurrency).map(([, lane]) => lane.open(signal)))

@@ -2,7 +2,7 @@ import { MillraceError } from '../../stages/errors.js'
 import type { Outputs, Rows } from '../../stages/ports.js'
 import type { InferenceHost } from './inference-host.js'
 import { unpackLabels } from './packed-labels.js'
-import { buffersOf, detachedCopy } from './tensors.js'
+import { Shuttle } from './shuttle.js'
 import type { FromWorker, InferenceJob } from './worker-messages.js'
 
 export type Answer =
@@ -44,10 +44,11 @@ export function startInferenceThread(
     left = resolve
   })
 
+  const shuttle = new Shuttle(job.inputs)
   const thread: InferenceThread = {
     send(id, rows) {
-      const columns = rows.columns.map((column, index) => detachedCopy(job.inputs[index]?.type ?? 'float32', column))
-      host.post({ kind: 'score', id, columns, count: rows.count }, buffersOf(columns))
+      const { columns, buffers } = shuttle.load(rows)
+      host.post({ kind: 'score', id, columns, count: rows.count }, buffers)
     },
     hold: host.hold,
     close() {
@@ -88,7 +89,8 @@ export function startInferenceThread(
             else host.post({ kind: 'close' })
             return
           case 'scored': {
-            const { id, outputs, labels } = message
+            const { id, outputs, labels, used } = message
+            shuttle.unload(used)
             return options.onAnswer({
               kind: 'scored',
               id,
@@ -96,6 +98,7 @@ export function startInferenceThread(
             })
           }
           default:
+            shuttle.unload(message.used)
             options.onAnswer(message)
         }
       },

@@ -33,17 +33,18 @@ async function load(job: InferenceJob): Promise<void> {
 }
 
 async function score({ id, columns, count }: Extract<ToWorker, { kind: 'score' }>): Promise<void> {
+  const used = buffersOf(columns)
   try {
     const before = new Map(chain?.spentMs)
     const outputs = await (model as BatchedModel).score(columns, count)
     const spent = { rows: count, ms: stageTimes(chain?.spentMs ?? before, before) }
     const labels = outputs.labels && packLabels(outputs.labels)
     const buffers = outputBuffers(outputs, labels)
-    post({ kind: 'scored', id, outputs: { ...outputs, labels: null, spent }, labels }, buffers)
+    post({ kind: 'scored', id, outputs: { ...outputs, labels: null, spent }, labels, used }, [...buffers, ...used])
   } catch (error) {
     // Outputs that do not fit here did fit in the warm-up: it is these rows that make the difference.
     const rowsAtFault = error instanceof InferenceError || error instanceof UnfitError
-    post({ kind: 'failed', id, rowsAtFault, reason: oneLine(error) })
+    post({ kind: 'failed', id, rowsAtFault, reason: oneLine(error), used }, used)
   }
 }
 

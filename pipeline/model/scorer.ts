@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { JoinedRows } from '../../stages/concat-rows.js'
 import { InferenceError, type Outputs, type Rows, type Scorer, type ScoringPlan } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
 import { graphsOf } from './chain.js'
@@ -148,6 +149,8 @@ function jobOf(bundle: ScorableBundle, intraOpThreads: number): InferenceJob {
 
 /** What is wrong with the form of the rows: an error of the caller, not of a record. */
 function mismatch(rows: Rows, plan: ScoringPlan): string | undefined {
+  if (rows instanceof JoinedRows)
+    return rows.parts.map((part) => mismatch(part, plan)).find((wrong) => wrong !== undefined)
   if (rows.columns.length !== plan.inputs.length)
     return `${rows.columns.length} columns for ${plan.inputs.length} inputs`
   for (const [index, input] of plan.inputs.entries()) {

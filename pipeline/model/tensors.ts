@@ -9,12 +9,6 @@ export function holds(type: TensorType, column: TensorData): boolean {
   return type === 'string' ? Array.isArray(column) : column instanceof tensorArrays[type]
 }
 
-/** A copy in a buffer of its own, exactly as large as the column: it can be transferred and the original stays readable. */
-export function detachedCopy(type: TensorType, column: TensorData): TensorData {
-  // `new X(column)` and not `column.slice()`: the slice of a Buffer is a view of the same memory.
-  return type === 'string' || Array.isArray(column) ? column : new tensorArrays[type](column as never)
-}
-
 /** The buffers of typed columns: the transfer list of a message that carries them. */
 export function buffersOf(columns: readonly TensorData[]): ArrayBuffer[] {
   return columns.flatMap((column) => (Array.isArray(column) ? [] : [column.buffer as ArrayBuffer]))

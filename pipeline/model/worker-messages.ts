@@ -24,7 +24,25 @@ export type FromWorker =
   | { readonly kind: 'loaded' }
   | { readonly kind: 'unloaded' }
   | { readonly kind: 'unusable'; readonly code: 'model-load-failed' | 'model-unfit'; readonly detail: string }
-  /** `outputs` without the labels, which are apart */
-  | { readonly kind: 'scored'; readonly id: number; readonly outputs: Outputs; readonly labels: PackedLabels | null }
-  /** `rowsAtFault`: the model failed on these rows, and another batch may go well */
-  | { readonly kind: 'failed'; readonly id: number; readonly rowsAtFault: boolean; readonly reason: string }
+  | Scored
+  | Failed
+
+/** The memory of the call's columns goes back, to be used again. */
+interface Answered {
+  readonly id: number
+  readonly used: readonly ArrayBuffer[]
+}
+
+interface Scored extends Answered {
+  readonly kind: 'scored'
+  /** without the labels, which are apart */
+  readonly outputs: Outputs
+  readonly labels: PackedLabels | null
+}
+
+interface Failed extends Answered {
+  readonly kind: 'failed'
+  /** the model failed on these rows, and another batch may go well */
+  readonly rowsAtFault: boolean
+  readonly reason: string
+}

@@ -20,7 +20,8 @@ describe('rows', () => {
     ['string', ['a', 'b'], ['c', 'd'], ['a', 'b', 'c', 'd']],
   ])('of %s are joined in order and cut apart again', (_type, first, second, joined) => {
     const all = concatRows([two(first), { count: 0, columns: [] }, two(second)])
-    expect(all).toEqual({ count: 4, columns: [joined] })
+    expect(all.count).toBe(4)
+    expect(all.columns).toEqual([joined])
     expect(sliceRows(all, 0, 2)).toEqual(two(first))
     expect(sliceRows(all, 2, 4)).toEqual(two(second))
     expect(sliceRows(all, 1, 1).count).toBe(0)
