@@ -102,22 +102,23 @@ function tableOf(all: readonly (Bucket | undefined)[], seeded: readonly CostRow[
   const buckets = all.filter((bucket) => bucket !== undefined)
   const believedFrom = Math.max(...buckets.map(({ at }) => at)) - believedMs
   const believed = ascending(buckets.filter(({ at }) => at >= believedFrom).map(rowOf))
-  const measured = buckets.map((bucket) => {
-    const row = rowOf(bucket)
-    if (bucket.at >= believedFrom) return row
-    const most = (column: 'p50Ms' | 'p99Ms') => Math.min(row[column], between(believed, row.rows, column))
+  /** No more than those that are believed say of such a size. */
+  const atMost = (row: CostRow, times = 1): CostRow => {
+    const most = (column: 'p50Ms' | 'p99Ms') => Math.min(times * row[column], between(believed, row.rows, column))
     return { ...row, p50Ms: most('p50Ms'), p99Ms: most('p99Ms') }
-  })
+  }
+  const measured = buckets.map((bucket) => (bucket.at >= believedFrom ? rowOf(bucket) : atMost(rowOf(bucket))))
   const slower = slowdown(believed, seeded)
-  const others = seeded
-    .filter(({ rows }) => !all[bucketOf(rows)])
-    .map((row) => ({ ...row, p50Ms: slower * row.p50Ms, p99Ms: slower * row.p99Ms }))
+  const others = seeded.filter(({ rows }) => !all[bucketOf(rows)]).map((row) => atMost(row, slower))
   return ascending([...measured, ...others].sort((one, other) => one.rows - other.rows))
 }
 
-/** By how much slower a batch is under load than it was in quiet. */
+/** By how much slower a batch is under load than it was in quiet, for sizes that can be compared. */
 function slowdown(believed: readonly CostRow[], seeded: readonly CostRow[]): number {
-  const ratios = believed.map(({ rows, p50Ms }) => p50Ms / Math.max(between(seeded, rows, 'p50Ms'), 1e-3))
+  const [least, most] = [seeded[0]?.rows ?? 0, seeded.at(-1)?.rows ?? 0]
+  const known = believed.filter(({ rows }) => rows >= least && rows <= most)
+  if (known.length === 0) return 1
+  const ratios = known.map(({ rows, p50Ms }) => p50Ms / Math.max(between(seeded, rows, 'p50Ms'), 1e-3))
   return ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length
 }
 

@@ -5,12 +5,11 @@ import { observing, type PipeObserver } from './pipe-observer.js'
 import { createRecentTimes } from './recent-times.js'
 
 /** Where time is left: as a batch is handed to the model, as it comes back, as the broker has acknowledged what was made of it. */
-export const slackStages = ['gather', 'infer', 'publish'] as const
-export type SlackStage = (typeof slackStages)[number]
+export type SlackStage = 'gather' | 'infer' | 'publish'
+const slackStages: readonly SlackStage[] = ['gather', 'infer', 'publish']
 
 /** Where a miss is found. `publish`: it was scored in time, and acknowledged too late. */
-export const missStages = ['admission', 'inference', 'publish'] as const
-export type MissStage = (typeof missStages)[number]
+export type MissStage = 'admission' | 'inference' | 'publish'
 
 export interface DeadlineStats extends DeadlineRule {
   /** predictions and late records that the broker has acknowledged */

@@ -63,3 +63,24 @@ test('where the broker is at times so slow that nothing would be safe, what is l
   })
   expect(new Set(fates.map(({ result }) => result))).toEqual(new Set(['in-time']))
 })
+
+test('a model that is several times as slow under load as it was in quiet is known soon: little is scored in vain', () => {
+  const arrivals = Array.from({ length: 10_000 }, (_, index): Arrival => ({ at: index, partition: index % 4 }))
+  const seed = [1, 8, 64, 256].map((rows) => ({ rows, ms: new Array<number>(20).fill(3 + 0.4 * rows) }))
+  let now = 0
+  const { likelyMs, mostMs, record } = createCostProfile(seed, () => now)
+  const { fates } = simulate(arrivals, {
+    rule: { class: 'firm', ms: 400 },
+    limits: { ...limits, maxRecords: 256 },
+    concurrency: 2,
+    costs: { likelyMs, mostMs, afterMs: 100, likelyAfterMs: 30 },
+    takesMs: (rows) => 30 + 1.3 * rows,
+    onDone(rows, ms, at) {
+      now = at
+      record(rows, ms)
+    },
+  })
+  const of = (result: string) => fates.filter((fate) => fate.result === result).length
+  expect(of('withheld')).toBeLessThan(1_000)
+  expect(of('in-time')).toBeGreaterThan(4_500)
+})
