@@ -30,6 +30,8 @@ export interface WorkerView {
 export interface CommandView {
   readonly command: string
   readonly model: string
+  /** of a canary or a shadow, what scores beside the model, in words */
+  readonly beside: string | null
   readonly begunAt: number
   /** state by worker */
   readonly workers: Readonly<Record<string, string>>
@@ -81,12 +83,13 @@ export function createGroupView(log: Log<ModelEvent>): GroupView {
     }
   }
 
-  const follow = ({ command: id, worker, type, at }: GroupEvent, model: string) => {
+  const follow = ({ command: id, worker, type, reason, at }: GroupEvent, model: string) => {
     if (id === null || !(states.has(type) || type === 'aborted')) return
     if (command?.command !== id) {
       // What an older command has left behind is drained and released later.
       if (type !== 'loading' && type !== 'failed') return
-      command = { command: id, model, begunAt: at, workers: new Map() }
+      const beside = type === 'loading' ? reason : null
+      command = { command: id, model, beside, begunAt: at, workers: new Map() }
     }
     if (type !== 'draining') command.workers.set(worker, type)
   }

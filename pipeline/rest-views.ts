@@ -81,6 +81,15 @@ export const status = z
     parts: z.array(partState),
     model: z.object({
       active: modelStatus.nullable(),
+      beside: z
+        .object({
+          mode: z.enum(['CANARY', 'SHADOW']),
+          model: z.string(),
+          digest: z.string(),
+          percent: z.number().nullable().describe('of the keys, in a canary'),
+        })
+        .nullable()
+        .describe('the second model of a canary or a shadow'),
       previous: z.object({ model: z.string(), digest: z.string() }).nullable(),
       generations: z.array(modelStatus),
       waiting: z.string().nullable(),
@@ -130,6 +139,18 @@ export const status = z
       )
       .describe('what the stages of the newest generations cost by batch size'),
     deadline: deadlineStats.nullable().describe('null where there is none'),
+    shadow: z
+      .object({
+        candidate: z.string(),
+        compared: z.number(),
+        agreed: z.number(),
+        failed: z.number().describe('records that only the active model could score'),
+        skipped: z.number().describe('records that were not compared'),
+        meanDistance: z.number().nullable(),
+        maxDistance: z.number().nullable(),
+      })
+      .nullable()
+      .describe('how the candidate of the shadow under way, or of the last one, compares in this worker'),
     group: z.object({
       state: z.string().nullable().describe('as the broker calls it; null while it cannot be asked'),
       workers: z.array(groupWorker),
@@ -137,7 +158,13 @@ export const status = z
         z.object({ partition: z.number(), committed: z.number().nullable(), end: z.number(), lag: z.number() }),
       ),
       command: z
-        .object({ command: z.string(), model: z.string(), begunAt: time, workers: z.record(z.string(), z.string()) })
+        .object({
+          command: z.string(),
+          model: z.string(),
+          beside: z.string().nullable().describe('of a canary or a shadow: what scores beside the model'),
+          begunAt: time,
+          workers: z.record(z.string(), z.string()),
+        })
         .nullable()
         .describe('the last switch, and how far each worker is with it'),
     }),

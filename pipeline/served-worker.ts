@@ -54,8 +54,9 @@ export const served = ({
   let verifying = false
   /** by digest, the state of what is loaded here */
   const loaded = (): Map<string, string> => {
-    const { generations, previous } = worker.status.model
+    const { generations, beside, previous } = worker.status.model
     const states = new Map<string, string>(previous ? [[previous.digest, 'previous']] : [])
+    if (beside) states.set(beside.digest, beside.mode.toLowerCase())
     for (const { digest, state } of generations.toReversed()) if (digest !== null) states.set(digest, state)
     return states
   }

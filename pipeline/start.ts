@@ -100,6 +100,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const closers: (() => Promise<unknown>)[] = []
   let modelStatus: () => SwapStatus = () => ({
     active: undefined,
+    beside: undefined,
     previous: undefined,
     generations: [],
     waiting: 'starting',

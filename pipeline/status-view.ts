@@ -8,7 +8,7 @@ import type { WorkerStatus } from './start.js'
 const forgottenAfterMs = 10 * 60_000
 
 export const statusView = (own: WorkerStatus, group: GroupStatus | undefined, view: GroupView): Status => {
-  const { active, previous, generations, waiting } = own.model
+  const { active, beside, previous, generations, waiting } = own.model
   const { deadline } = own
   const { lastLatencyMs, rejected, closedBy, stages, transactions, ...pipe } = own.pipe
   return {
@@ -21,6 +21,7 @@ export const statusView = (own: WorkerStatus, group: GroupStatus | undefined, vi
     })),
     model: {
       active: active ?? null,
+      beside: beside ?? null,
       previous: previous ?? null,
       generations: [...generations],
       waiting: waiting ?? null,
@@ -34,6 +35,7 @@ export const statusView = (own: WorkerStatus, group: GroupStatus | undefined, vi
       stages: [...stages],
     },
     deadline: deadline ? { ...deadline, missed: { ...deadline.missed }, slack: [...deadline.slack] } : null,
+    shadow: own.shadow ?? null,
     group: {
       state: group?.state ?? null,
       workers: groupWorkers(group, view),

@@ -1,54 +1,44 @@
 /** Questions and reports, in the browser's own dialog: Escape and focus are its business. */
 import { h } from './dom.js'
 
-export interface Choice {
-  readonly value: string
-  readonly label: string
-  readonly main?: boolean
+export interface DialogOptions {
+  readonly title: string
+  readonly content: HTMLElement
+  /** what it is there for; the first button, so Enter means it */
+  readonly act?: HTMLButtonElement
+  /** the word for leaving it */
+  readonly dismiss: string
 }
 
-const open = (
-  title: string,
-  content: HTMLElement,
-  choices: readonly Choice[],
-  dismiss: string,
-): Promise<string | undefined> =>
+/** Resolves when it is closed: true where that was by `act`. */
+export const openDialog = ({ title, content, act, dismiss }: DialogOptions): Promise<boolean> =>
   new Promise((resolve) => {
-    const form = h(
-      'form',
-      { method: 'dialog' },
-      h('h2', {}, title),
-      content,
-      h(
-        'p',
-        { class: 'choices' },
-        ...choices.map(({ value, label, main }) => h('button', { value, class: main ? 'main' : 'quiet' }, label)),
-        h('button', { value: '', class: choices.length ? 'quiet' : 'main', formNoValidate: true }, dismiss),
-      ),
-    )
-    const dialog = h('dialog', {}, form)
+    if (act) Object.assign(act, { value: 'act', className: 'main' })
+    const leave = h('button', { value: '', class: act ? 'quiet' : 'main', formNoValidate: true }, dismiss)
+    const heading = h('h2', { id: 'dialog-title' }, title)
+    const form = h('form', { method: 'dialog' }, heading, content, h('p', { class: 'choices' }, act, leave))
+    const dialog = h('dialog', { 'aria-labelledby': 'dialog-title' }, form)
     dialog.onclose = () => {
       dialog.remove()
-      resolve(dialog.returnValue || undefined)
+      resolve(dialog.returnValue === 'act')
     }
     document.body.append(dialog)
     dialog.showModal()
-    const first = form.querySelector<HTMLElement>('input, button')
-    first?.focus()
+    form.querySelector<HTMLElement>('input, button')?.focus()
   })
 
-/** The value that was chosen; undefined when it was dismissed. */
-export const ask = (title: string, text: string, choices: readonly Choice[]): Promise<string | undefined> =>
-  open(title, h('p', {}, text), choices, 'Cancel')
+/** Whether it was said yes to, in the words of `yes`. */
+export const ask = (title: string, text: string, yes: string): Promise<boolean> =>
+  openDialog({ title, content: h('p', {}, text), act: h('button', {}, yes), dismiss: 'Cancel' })
 
 export const report = async (title: string, content: HTMLElement): Promise<void> => {
-  await open(title, content, [], 'Close')
+  await openDialog({ title, content, dismiss: 'Close' })
 }
 
 /** What was typed in; undefined when it was dismissed. */
 export const askFor = async (title: string, label: string, hint: string): Promise<string | undefined> => {
   const input = h('input', { type: 'password', id: 'asked', autocomplete: 'off', required: true })
   const content = h('div', {}, h('label', { htmlFor: 'asked' }, label), input, h('p', { class: 'note' }, hint))
-  const answer = await open(title, content, [{ value: 'ok', label: 'Use it', main: true }], 'Cancel')
-  return answer === 'ok' ? input.value.trim() : undefined
+  const given = await openDialog({ title, content, act: h('button', {}, 'Use it'), dismiss: 'Cancel' })
+  return given ? input.value.trim() : undefined
 }

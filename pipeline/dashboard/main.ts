@@ -12,10 +12,10 @@ import './styles/narrow.css'
 import './styles/hidden.css'
 import type { FlowFrame } from '../flow-history.js'
 import type { Status } from '../rest-views.js'
-import { api, listen, Refusal, setToken, takeTokenFromAddress, token } from './api.js'
+import { createActions } from './actions.js'
+import { api, listen, takeTokenFromAddress } from './api.js'
 import { createChart } from './charts.js'
-import { ask, askFor } from './dialog.js'
-import { byId, h, setText } from './dom.js'
+import { byId, setText } from './dom.js'
 import { count, duration, time } from './format.js'
 import { startTheme } from './theme.js'
 import { createBundles } from './views/bundles.js'
@@ -35,61 +35,7 @@ const keptFrames = 300
 let frames: FlowFrame[] = []
 let status: Status | undefined
 
-// ---------------------------------------------------------------- what a person changes
-
-const lock = byId('lock')
-const showLock = () => setText(lock, token() === null ? 'Unlock' : 'Lock')
-const unlock = async (): Promise<boolean> => {
-  const given = await askFor(
-    'Unlock',
-    'Token',
-    'The token of http.token or http.tokenFile. It is forgotten with this tab.',
-  )
-  if (given) setToken(given)
-  showLock()
-  return token() !== null
-}
-lock.onclick = () => {
-  if (token() === null) return void unlock()
-  setToken(null)
-  showLock()
-}
-showLock()
-
-const toast = (text: string, bad = false): void => {
-  const element = h('p', { class: bad ? 'toast bad' : 'toast', role: 'status' }, text)
-  document.body.append(element)
-  setTimeout(() => element.remove(), bad ? 9_000 : 4_000)
-}
-
-/** Runs what needs the token, asking for it first where there is none, and tells what came of it. */
-const run = async (what: () => Promise<string | undefined>): Promise<void> => {
-  if (token() === null && !(await unlock())) return
-  try {
-    const said = await what()
-    if (said !== undefined) toast(said)
-  } catch (error) {
-    if (error instanceof Refusal && error.problem.code === 'token-wrong') {
-      setToken(null)
-      showLock()
-    }
-    toast((error as Error).message, true)
-  }
-  refresh()
-}
-
-const rollback = () =>
-  run(async () => {
-    const before = status?.model.previous?.model ?? 'the model before'
-    const answer = await ask(`Go back to ${before}?`, 'Workers keep it loaded: it scores from the next batch on.', [
-      { value: 'rollback', label: `Roll back to ${before}`, main: true },
-    ])
-    if (answer === undefined) return undefined
-    await api.rollback()
-    return `the workers were told: back to ${before}`
-  })
-
-// ---------------------------------------------------------------- what is shown
+const { run, rollback, promote } = createActions({ status: () => status, refresh: () => refresh() })
 
 const figures = createFigures(byId('figures'))
 const flow = createChart(byId('flow-chart'), {
@@ -110,7 +56,10 @@ const latency = createChart(byId('latency-chart'), {
     { label: 'p50', of: ({ p50 }) => p50, color: '--ink' },
   ],
 })
-const model = createModel(byId('model'), byId('switching'), () => void rollback())
+const model = createModel(byId('model'), byId('switching'), {
+  rollback: () => void rollback(),
+  promote: () => void promote(),
+})
 const workersPresent = () => status?.group.workers.filter(({ present }) => present).length ?? 1
 const bundles = createBundles(byId('bundles'), { run, workers: workersPresent })
 const predictions = createPredictions(byId('predictions'), byId('predictions-note'))

@@ -9,8 +9,19 @@ export interface ModelStatus {
   readonly state: GenerationState
 }
 
+/** The second model of a canary or a shadow. */
+export interface Beside {
+  readonly mode: 'CANARY' | 'SHADOW'
+  readonly model: string
+  readonly digest: string
+  /** of the keys, in a canary */
+  readonly percent: number | null
+}
+
 export interface SwapStatus {
   readonly active: ModelStatus | undefined
+  /** what scores beside it */
+  readonly beside: Beside | undefined
   readonly previous: { readonly model: string; readonly digest: string } | undefined
   /** everything that is loaded or about to be, active first */
   readonly generations: readonly ModelStatus[]
@@ -26,6 +37,12 @@ export const describe = ({ wanted: { candidate }, state, findings }: LiveGenerat
 
 const describeCandidate = ({ mode, model, percent }: NonNullable<Wanted['candidate']>): string =>
   mode === 'CANARY' ? `canary: ${model} scores ${percent} % of the keys` : `shadow: ${model} scores too, unpublished`
+
+export const besideOf = ({ generation, wanted: { candidate } }: LiveGeneration): Beside | undefined => {
+  const second = generation?.canary?.generation ?? generation?.shadow
+  if (!second || !candidate) return undefined
+  return { mode: candidate.mode, model: second.model, digest: second.digest, percent: candidate.percent }
+}
 
 export const statusOf = ({ generation, wanted, state }: LiveGeneration): ModelStatus => ({
   generation: generation?.number ?? null,

@@ -21,7 +21,7 @@ import { type LiveGeneration, openGeneration, type Wanted } from './live-generat
 import { followLog } from './log-follower.js'
 import type { Log, WritableLog } from './logs.js'
 import { createModelPool, type PooledModel } from './model-pool.js'
-import { describe, type SwapStatus, statusOf } from './swap-status.js'
+import { besideOf, describe, type SwapStatus, statusOf } from './swap-status.js'
 import { namesOf, wantedBy } from './wanted.js'
 
 export type { ModelStatus, SwapStatus } from './swap-status.js'
@@ -358,6 +358,7 @@ export function createSwap(options: SwapOptions): Swap {
       const now = active && statusOf(active.live)
       return {
         active: now,
+        beside: active && besideOf(active.live),
         previous: previous && { model: previous.ref, digest: previous.digest },
         generations: now ? [now, ...all.filter(({ generation }) => generation !== now.generation)] : all,
         waiting,

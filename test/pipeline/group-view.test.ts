@@ -31,7 +31,13 @@ test('a switch is followed worker by worker, from loading to the last that is ac
   await say('a', 'loading', command)
   await say('b', 'loading', command)
   await say('a', 'prepared', command)
-  expect(view.command).toEqual({ command: 'c', model: 'm@2', begunAt: 3, workers: { a: 'prepared', b: 'loading' } })
+  expect(view.command).toEqual({
+    command: 'c',
+    model: 'm@2',
+    beside: null,
+    begunAt: 3,
+    workers: { a: 'prepared', b: 'loading' },
+  })
   await say('a', 'activated', command)
   await say('a', 'draining', { command: 'old', model: 'm@1', generation: 1 })
   await say('b', 'failed', { ...command, reason: 'no memory' })

@@ -45,7 +45,7 @@ beforeEach(() => {
         deployment: 'digits',
         ready: true,
         parts: [{ part: 'source', state: 'running', detail: '', since: 0 }],
-        model: { active: model, previous: undefined, generations: [model], waiting: undefined },
+        model: { active: model, beside: undefined, previous: undefined, generations: [model], waiting: undefined },
         pipe: stats.snapshot(),
         mainThread: { activeMs: 1_500, idleMs: 500 },
         threadDeaths: 2,

@@ -1,9 +1,10 @@
 /** The bundles in the store: try one, switch to one, push one. */
-import type { Bundle, GateReport } from '../../rest-views.js'
+import type { Bundle } from '../../rest-views.js'
 import { api } from '../api.js'
-import { ask, report } from '../dialog.js'
+import { report } from '../dialog.js'
 import { h, keyedList, setText } from '../dom.js'
 import { bytes, shortDigest } from '../format.js'
+import { askHow, gateLines } from '../switch-dialog.js'
 
 export interface BundleActions {
   /** Runs what needs the token, says what went wrong, and tells what came of it. */
@@ -38,16 +39,18 @@ export const createBundles = (parent: HTMLElement, { run, workers }: BundleActio
     })
   }
   input.onchange = () => push(input.files)
+  // The whole page takes what is dropped: beside the mark a browser would open the file instead.
   const over = (event: DragEvent, is: boolean) => {
+    if (drop.hidden || !event.dataTransfer?.types.includes('Files')) return
     event.preventDefault()
     drop.classList.toggle('over', is)
   }
-  drop.ondragover = (event) => over(event, true)
-  drop.ondragleave = (event) => over(event, false)
-  drop.ondrop = (event) => {
+  document.addEventListener('dragover', (event) => over(event, true))
+  document.addEventListener('dragleave', (event) => over(event, event.relatedTarget !== null))
+  document.addEventListener('drop', (event) => {
     over(event, false)
-    push(event.dataTransfer?.files)
-  }
+    if (event.defaultPrevented) push(event.dataTransfer?.files)
+  })
 
   const verify = ({ ref, digest }: Bundle, button: HTMLButtonElement) =>
     run(async () => {
@@ -60,17 +63,11 @@ export const createBundles = (parent: HTMLElement, { run, workers }: BundleActio
       }
     })
 
-  const change = ({ ref, digest }: Bundle) =>
+  const change = (bundle: Bundle) =>
     run(async () => {
-      const count = workers()
-      const text = `Every worker${count > 1 ? ` (${count})` : ''} loads and tries it while the old model goes on; one that cannot, says so and stays.`
-      const answer = await ask(`Score with ${ref} from now on?`, text, [
-        { value: 'switch', label: `Switch to ${ref}`, main: true },
-        { value: 'canary', label: 'Only for 10 % of the keys' },
-        { value: 'shadow', label: 'In the shadow, unpublished' },
-      ])
-      if (answer === undefined) return undefined
-      const how = answer === 'canary' ? { canary: 10 } : answer === 'shadow' ? { shadow: true } : {}
+      const { ref, digest } = bundle
+      const how = await askHow(bundle, workers(), api.verify(digest))
+      if (how === undefined) return undefined
       await api.switch({ model: ref, digest, ...how })
       return `the workers were told: ${ref}`
     })
@@ -118,23 +115,3 @@ export const createBundles = (parent: HTMLElement, { run, workers }: BundleActio
     rows(models)
   }
 }
-
-const gateLines = ({ ok, gates }: GateReport): HTMLElement =>
-  h(
-    'div',
-    { class: 'gates' },
-    h('p', { class: ok ? 'verdict ok' : 'verdict bad' }, ok ? 'It passes.' : 'It does not pass.'),
-    h(
-      'ol',
-      {},
-      ...gates.map((gate) =>
-        h(
-          'li',
-          { class: gate.ok ? 'ok' : 'bad' },
-          h('b', {}, gate.gate),
-          ' ',
-          h('span', { class: 'note' }, gate.detail),
-        ),
-      ),
-    ),
-  )

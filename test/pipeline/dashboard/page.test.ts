@@ -1,7 +1,7 @@
 /** The page in a real browser, on a real worker with real scans. With MILLRACE_SCREENSHOTS=folder it also takes its picture. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { build } from 'vite'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -10,6 +10,8 @@ import { createLogger } from '../../../pipeline/logging.js'
 import { startServedWorker } from '../../../pipeline/serve.js'
 import { launchBrowser, openPage } from '../../fixtures/browser.js'
 import { createDeployment, type Deployment } from '../../fixtures/deployment.js'
+import { uniqueName } from '../../fixtures/kafka.js'
+import { beyondTheEdge, contrastOf } from '../../fixtures/readable.js'
 import { token } from '../../fixtures/served.js'
 import { copyStore } from '../../fixtures/store.js'
 
@@ -34,6 +36,7 @@ const serve = async (deployment: Deployment, id: string, store: string) => {
     echo: ['id', 'label'],
     deadline: { class: 'soft', ms: 60_000 },
     http: { port: 0, token, truth: 'label' },
+    ...(pictures && { verification: { inChild: true } }),
   })
   const logger = createLogger({ level: 'silent', pretty: false, colors: false, stream: process.stderr })
   const served = await startServedWorker({ config, logger, id, page: built })
@@ -41,62 +44,101 @@ const serve = async (deployment: Deployment, id: string, store: string) => {
   return served
 }
 
-/** A deployment with two workers under a steady stream, and a page that shows the first. */
-const scene = async () => {
-  const deployment = await createDeployment({ partitions: 4 })
+/** A deployment with so many workers under a steady stream, and the address of the page that shows the first. */
+const scene = async (workers: number, name?: string) => {
+  const deployment = await createDeployment({ partitions: 4, ...(name && { name }) })
   const store = await copyStore('digits@1', 'digits@2')
-  const [first] = await Promise.all([serve(deployment, 'worker-a', store), serve(deployment, 'worker-b', store)])
+  const ids = ['worker-a', 'worker-b'].slice(0, workers)
+  const [first] = await Promise.all(ids.map((id) => serve(deployment, id, store)))
   const stream = deployment.stream(25, 50)
   onTestFinished(() => stream.end())
-  return { deployment, url: first.url!, stream }
+  return { deployment, url: first!.url!, stream }
 }
 
 /** The page follows what happens elsewhere: nothing of it is there at once. */
 const eventually = <T>(what: () => T) => expect.poll(what)
 
 const activeModel = (page: Page) => page.locator('#model .active')
+const beside = (page: Page) => page.locator('#model .beside')
+const dialog = (page: Page) => page.getByRole('dialog')
 
-test('a whole switch on the page: a bundle is pushed, tried at its gates, switched to, rolled back', async () => {
-  const { url, deployment } = await scene()
+/** Lets go of a file over an element, as a person does who has dragged it there. */
+const drop = async (page: Page, path: string, target: string) => {
+  const bytes = (await readFile(path)).toString('base64')
+  const dataTransfer = await page.evaluateHandle(`(() => {
+    const bytes = Uint8Array.from(atob('${bytes}'), (character) => character.charCodeAt(0))
+    const transfer = new DataTransfer()
+    transfer.items.add(new File([bytes], '${basename(path)}', { type: 'application/gzip' }))
+    return transfer
+  })()`)
+  for (const type of ['dragover', 'drop']) await page.dispatchEvent(target, type, { dataTransfer })
+}
+
+/** Asks for another model, and waits until its gates have reported: whether it is fast enough depends on what else this machine does. */
+const askFor = async (page: Page, ref: string) => {
+  await page
+    .locator('#bundles')
+    .getByRole('button', { name: `Switch to ${ref}` })
+    .click()
+  const begin = dialog(page).locator('button.main')
+  expect(await begin.isDisabled()).toBe(true)
+  await eventually(() => begin.isEnabled()).toBe(true)
+  expect(await dialog(page).locator('li.ok', { hasText: 'golden' }).count()).toBe(1)
+  return dialog(page)
+}
+
+test('a bundle is dropped on the page, its gates report, it scores; a canary, a shadow, and back', async () => {
+  const { url, deployment } = await scene(2)
   const { page, complaints } = await openPage(browser, `${url}/#token=${token}`)
   await eventually(() => activeModel(page).textContent()).toBe('digits@1')
   expect(new URL(page.url()).hash).toBe('')
   await eventually(() => page.locator('.card canvas.scan').count()).toBeGreaterThan(3)
   await eventually(() => page.locator('#deadline-note').textContent()).toMatch(/soft, .* missed/)
 
-  await page.setInputFiles('#bundle-file', {
-    name: 'digits@3.tar.gz',
-    mimeType: 'application/gzip',
-    buffer: await readFile('models/bundles/digits@3.tar.gz'),
-  })
-  await page.getByRole('button', { name: 'Try digits@3' }).click()
-  const report = page.getByRole('dialog')
-  // Whether it is fast enough depends on what else this machine does; whether it is right does not.
-  await eventually(() => report.locator('li.ok', { hasText: 'golden' }).count()).toBe(1)
-  await page.keyboard.press('Escape')
-
-  await page.getByRole('button', { name: 'Switch to digits@3' }).click()
-  await page.getByRole('button', { name: 'Switch to digits@3' }).last().click()
+  await drop(page, 'models/bundles/digits@3.tar.gz', '.predictions')
+  const gates = await askFor(page, 'digits@3')
+  await gates.getByRole('button', { name: 'Switch to digits@3' }).click()
   await eventually(() => activeModel(page).textContent()).toBe('digits@3')
   await eventually(() => page.locator('#switching .switch-title').textContent()).toBe('Switched to digits@3')
-  expect(await page.locator('#switching li').count()).toBe(2)
+  await eventually(() => page.locator('#switching li', { hasText: 'activated' }).count()).toBe(2)
   await eventually(() => page.locator('.card', { hasText: 'digits@3' }).count()).toBeGreaterThan(0)
 
+  const canary = await askFor(page, 'digits@2')
+  await canary.getByRole('spinbutton').fill('40')
+  await canary.getByRole('button', { name: 'Begin the canary' }).click()
+  await eventually(() => beside(page).locator('.second').textContent()).toBe('Canary: digits@2 scores 40 % of the keys')
+  await deployment.predictions.until((all) => {
+    const models = all.filter(({ generation }) => generation === 3).map(({ model }) => model)
+    return models.includes('digits@2') && models.includes('digits@3')
+  })
+  await beside(page).getByRole('button', { name: 'End it' }).click()
+  await dialog(page).getByRole('button', { name: 'digits@3 alone' }).click()
+  await eventually(() => beside(page).isHidden()).toBe(true)
+
+  const shadow = await askFor(page, 'digits@2')
+  await shadow.getByRole('radio', { name: /a shadow/ }).check()
+  await shadow.getByRole('button', { name: 'Begin the shadow' }).click()
+  await eventually(() => beside(page).textContent()).toMatch(/Shadow: digits@2 .*agrees on \d+\.\d % of/)
+  expect(await activeModel(page).textContent()).toBe('digits@3')
+  await beside(page).getByRole('button', { name: 'Promote it' }).click()
+  await dialog(page).getByRole('button', { name: 'Promote digits@2' }).click()
+  await eventually(() => activeModel(page).textContent()).toBe('digits@2')
+
   await page.getByRole('button', { name: 'Roll back' }).click()
-  await page.getByRole('button', { name: 'Roll back to digits@1' }).click()
-  await eventually(() => activeModel(page).textContent()).toBe('digits@1')
-  await deployment.events.until((all) => all.filter(({ type }) => type === 'rolled-back').length === 2)
+  await dialog(page).getByRole('button', { name: 'Roll back to digits@3' }).click()
+  await eventually(() => activeModel(page).textContent()).toBe('digits@3')
+  // Two workers, twice: the end of the canary was the first time.
+  await deployment.events.until((all) => all.filter(({ type }) => type === 'rolled-back').length === 4)
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    expect(await contrastOf(page)).toMatchObject({ faint: [] })
+  }
   expect(complaints).toEqual([])
 })
 
 test('what is wrong is shown: dead letters with their bytes, a wrong token, settings that are refused', async () => {
-  const { url, deployment } = await scene()
+  const { url, deployment } = await scene(1)
   const { page } = await openPage(browser, url)
-  // A worker shows what it has rejected itself: both have to have their partitions before.
-  for (const worker of ['worker-a', 'worker-b']) {
-    const partitions = page.locator('#workers tr', { hasText: worker }).locator('td').nth(1)
-    await eventually(() => partitions.textContent()).toMatch(/^\d/)
-  }
   const nonsense = [Buffer.from('<script>alert(1)</script> is no record')]
   for (let partition = 0; partition < deployment.partitions; partition++) await deployment.send(partition, nonsense)
   const letter = page.locator('.letter-list li').first()
@@ -118,28 +160,66 @@ test('what is wrong is shown: dead letters with their bytes, a wrong token, sett
   await page.locator('#setting-guardrails\\.maxErrorRate').fill('0.05')
   await page.getByRole('button', { name: 'Apply' }).click()
   await eventually(() => page.locator('.toast').last().textContent()).toContain('guardrails.maxErrorRate is 0.05')
+  expect(await contrastOf(page)).toMatchObject({ faint: [] })
 })
 
-test('it can be used with the keyboard alone, and at 380 pixels nothing is cut off', async () => {
-  const { url } = await scene()
+/** By day and by night, nothing is cut off and everything stands out from what is behind it. */
+const readable = async (page: Page) => {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    expect(await beyondTheEdge(page)).toEqual([])
+    const { texts, faint } = await contrastOf(page)
+    expect({ colorScheme, faint }).toEqual({ colorScheme, faint: [] })
+    expect(texts).toBeGreaterThan(50)
+  }
+}
+
+test('at 380 pixels, by keyboard alone, without anything from elsewhere', async () => {
+  const { url } = await scene(1)
   const { page, complaints } = await openPage(browser, `${url}/#token=${token}`, {
     viewport: { width: 380, height: 800 },
+    colorScheme: 'light',
+    reducedMotion: 'reduce',
   })
+  const policy = (await (await fetch(url)).headers.get('content-security-policy')) ?? ''
+  expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self'")
   await eventually(() => activeModel(page).textContent()).toBe('digits@1')
-  await eventually(() => page.getByRole('button', { name: 'Switch to digits@2' }).count()).toBe(1)
-  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(380)
-  for (let i = 0; i < 40; i++) {
-    await page.keyboard.press('Tab')
-    if ((await page.evaluate('document.activeElement.ariaLabel')) === 'Switch to digits@2') break
-  }
+  await eventually(() => page.locator('.card canvas.scan').count()).toBeGreaterThan(3)
+  await readable(page)
+
+  const focused = () => page.evaluate('document.activeElement.ariaLabel')
+  for (let i = 0; i < 40 && (await focused()) !== 'Switch to digits@2'; i++) await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
+  await dialog(page).waitFor()
+  expect(await focused()).not.toBe('Switch to digits@2')
+  await page.keyboard.press('Escape')
+  await dialog(page).waitFor({ state: 'detached' })
+  expect(await focused()).toBe('Switch to digits@2')
+
+  // The first try goes on behind: another has to wait for its end, and says so.
+  await eventually(async () => {
+    await page.keyboard.press('Enter')
+    await dialog(page).locator('.verdict').waitFor()
+    if ((await dialog(page).locator('li', { hasText: 'golden' }).count()) === 1) return 'reported'
+    await page.keyboard.press('Escape')
+    return 'another is being tried'
+  }).toBe('reported')
+  await readable(page)
   await page.keyboard.press('Enter')
   await eventually(() => activeModel(page).textContent()).toBe('digits@2')
+
+  // A choice of one's own outlasts what the system says.
+  const dark = () => page.evaluate('getComputedStyle(document.body).colorScheme')
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.getByRole('button', { name: 'Dark' }).focus()
+  await page.keyboard.press('Enter')
+  expect(await dark()).toBe('dark')
   expect(complaints).toEqual([])
 })
 
+/** The pictures of the documents. */
 const takePicture = async (folder: string) => {
-  const { url, deployment } = await scene()
+  const { url, deployment } = await scene(2, uniqueName('digits'))
   const { page } = await openPage(browser, `${url}/#token=${token}`, { colorScheme: 'light', reducedMotion: 'reduce' })
   const until = (ms: number) => page.waitForTimeout(ms)
   await until(45_000)
@@ -150,9 +230,15 @@ const takePicture = async (folder: string) => {
   ]
   for (let partition = 0; partition < deployment.partitions; partition++) await deployment.send(partition, damaged)
   await until(5_000)
-  await deployment.command({ action: 'SWITCH', model: 'digits@2' })
-  await until(10_000)
   const shoot = (name: string, fullPage = true) => page.screenshot({ path: join(folder, `${name}.png`), fullPage })
+  await drop(page, 'models/bundles/digits@3.tar.gz', '.predictions')
+  await askFor(page, 'digits@3')
+  await shoot('gates', false)
+  await page.keyboard.press('Escape')
+  await deployment.command({ action: 'SWITCH', model: 'digits@2' })
+  await page.locator('#switching .going').waitFor()
+  await shoot('switching', false)
+  await until(10_000)
   await shoot('light')
   await page.emulateMedia({ colorScheme: 'dark' })
   await until(1_200)
@@ -163,13 +249,16 @@ const takePicture = async (folder: string) => {
   await page.emulateMedia({ colorScheme: 'light' })
   await until(1_200)
   await shoot('narrow', false)
-  await page.evaluate('scrollTo(0, 1500)')
-  await shoot('narrow-below', false)
-  await page.evaluate('scrollTo(0, 0)')
+  for (const at of [1_000, 2_000]) {
+    await page.evaluate(`scrollTo(0, ${at})`)
+    await shoot(`narrow-${at}`, false)
+  }
   await page.setViewportSize({ width: 1280, height: 900 })
-  await page.getByRole('button', { name: 'Try digits@1' }).click()
-  await page.locator('.verdict').waitFor()
-  await page.screenshot({ path: join(folder, 'gates.png') })
+  await deployment.command({ action: 'SHADOW', model: 'digits@1' })
+  await beside(page).waitFor()
+  await until(6_000)
+  await page.evaluate('scrollTo(0, 0)')
+  await shoot('shadow', false)
 }
 
-if (pictures) test('its picture', { timeout: 180_000 }, () => takePicture(pictures))
+if (pictures) test('its picture', { timeout: 240_000 }, () => takePicture(pictures))
