@@ -13,7 +13,7 @@ const actOf: Record<Way, (ref: string) => string> = {
   shadow: () => 'Begin the shadow',
 }
 
-/** Nothing can be begun before `trial` has said how the bundle does. Undefined when it was dismissed. */
+/** Nothing can be begun before `trial` has said how the bundle does; throws where it cannot say. Undefined when it was dismissed. */
 export const askHow = async (
   { ref }: Bundle,
   workers: number,
@@ -46,13 +46,20 @@ export const askHow = async (
       shadow.element,
     ),
   )
-  void trial
-    .then(gateLines, (error: Error) => h('p', { class: 'verdict bad' }, error.message))
-    .then((lines) => {
-      gates.replaceChildren(lines)
+  let failure: Error | undefined
+  trial.then(
+    (report) => {
+      gates.replaceChildren(gateLines(report))
       act.disabled = false
-    })
-  if (!(await openDialog({ title: `${ref} instead?`, content, act, dismiss: 'Cancel' }))) return undefined
+    },
+    (error: Error) => {
+      failure = error
+      content.closest('dialog')?.close()
+    },
+  )
+  const begun = await openDialog({ title: `${ref} instead?`, content, act, dismiss: 'Cancel' })
+  if (failure) throw failure
+  if (!begun) return undefined
   if (canary.input.checked) return { canary: Number(share.value) }
   return shadow.input.checked ? { shadow: true } : {}
 }

@@ -1,45 +1,93 @@
-/** pipeline/docs/your-model.md works as it stands: its Python and its commands, one after the other, in an empty folder. */
+/** pipeline/docs/your-model.md works as it stands: its Python and its commands, one after the other. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { readBundle } from '../../pipeline/model/bundle.js'
-import { millrace } from '../fixtures/cli.js'
-import { temporaryDirectory } from '../fixtures/stack-programs.js'
+import { uniqueName } from '../fixtures/kafka.js'
+import { openReader } from '../fixtures/reader.js'
+import { shownCommands } from '../fixtures/shown-commands.js'
+import { done } from '../fixtures/walks.js'
 
-const [walk] = readFileSync('pipeline/docs/your-model.md', 'utf8').split('## Other libraries')
-const blocks = [...walk!.matchAll(/^```(python|sh|console)\n([\s\S]*?)^```$/gm)].map(([, kind, text]) => ({
-  kind: kind!,
-  text: text!,
-}))
-const commandsOf = ({ kind, text }: { kind: string; text: string }): string[] =>
-  kind === 'sh' ? text.trim().split('\n') : [...text.matchAll(/^\$ (.*)$/gm)].map(([, command]) => command!)
+const path = 'pipeline/docs/your-model.md'
+const [walk, others] = readFileSync(path, 'utf8').split('## Other libraries')
+const pythonOf = (text: string) => [...text.matchAll(/^```python\n([\s\S]*?)^```$/gm)].map(([, code]) => code!)
 
-test('a model of scikit-learn becomes a bundle whose golden cases are what scikit-learn answers', async () => {
-  const directory = await temporaryDirectory()
-  mkdirSync(join(directory, 'models', 'bundles'), { recursive: true })
-  let python = ''
-  let commands = 0
-  for (const block of blocks) {
-    if (block.kind === 'python') {
-      // A reader goes on in the same session.
-      python += block.text
-      const script = join(directory, 'session.py')
-      writeFileSync(script, python)
-      await promisify(execFile)('sh', [resolve('models/python.sh'), script], { cwd: directory })
+/** What a sentence only names. */
+const named = ['millrace bundle init']
+/** Slow to install, and named by version: `npm run test:docs` runs them. */
+const libraries = process.env.MILLRACE_DOCS_LIBRARIES
+
+test('a model of scikit-learn becomes a bundle whose golden cases are what scikit-learn answers, and scores', async () => {
+  const deployment = uniqueName('iris')
+  const reader = await openReader(
+    { '--deployment iris': `--deployment ${deployment}` },
+    { MILLRACE_DEPLOYMENT: deployment },
+  )
+  // A reader goes on in the same session.
+  const session = (code: string) => {
+    const script = join(reader.directory, 'session.py')
+    writeFileSync(script, code)
+    return promisify(execFile)('sh', [resolve('models/python.sh'), script], { cwd: reader.directory })
+  }
+  const [exporting, golden] = pythonOf(walk!) as [string, string]
+  const commands = shownCommands(path).filter(({ command }) => !named.includes(command))
+  expect(commands.length).toBe(7)
+  await session(exporting)
+  for (const { command } of commands) {
+    if (command.startsWith('millrace bundle pack')) await session(exporting + golden)
+    if (command.startsWith('millrace models push')) await done(reader, 'millrace topics create')
+    if (command.startsWith('millrace run ')) {
+      await reader.leave(command).printed(/scoring /, 'stderr')
       continue
     }
-    for (const command of commandsOf(block)) {
-      const [program, ...args] = command.split(' ')
-      expect(program).toBe('millrace')
-      const { code, stdout, stderr } = await millrace(args, { directory })
-      expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' })
-      if (args[1] === 'check') expect(stdout).toContain('golden   15 cases agree')
-      commands += 1
-    }
+    const said = await done(reader, command)
+    if (command.startsWith('millrace bundle check')) expect(said).toContain('golden   15 cases agree')
   }
-  expect(commands).toBe(3)
-  const { ref, plan } = await readBundle(join(directory, 'models/bundles/iris@1.tar.gz'))
+  const [{ code }] = (await reader.endAll()) as [{ code: number }]
+  expect(code).toBe(0)
+  const { ref, plan } = await readBundle(join(reader.directory, 'models/bundles/iris@1.tar.gz'))
   expect([ref, plan.inputs[0]!.width]).toEqual(['iris@1', 4])
 }, 300_000)
+
+/** A virtual environment with what the page names in bold, and the code that follows. */
+const runLibrary = async (name: string, section: string) => {
+  const [, versions] = /\*\* \(([^)]+)\)/.exec(section)!
+  const reader = await openReader({})
+  const packages = versions!.split(', ').map((one) => one.replace(' ', '=='))
+  await done(
+    reader,
+    `python3.11 -m venv venv && venv/bin/pip install --quiet scikit-learn==1.9.1 ${packages.join(' ')}`,
+  )
+  const [code = catboost] = pythonOf(section)
+  writeFileSync(join(reader.directory, 'session.py'), code)
+  await done(reader, 'venv/bin/python session.py')
+  const model = `iris-${name.toLowerCase().replace('pytorch', 'torch')}`
+  await done(reader, `millrace bundle init ${model}.onnx ${model}@1`)
+  await done(reader, `millrace bundle check ${model}@1`)
+}
+
+const catboost = `
+from catboost import CatBoostClassifier
+from sklearn.datasets import load_iris
+iris = load_iris()
+model = CatBoostClassifier(iterations=20, verbose=False).fit(iris.data, iris.target)
+model.save_model('iris-catboost.onnx', format='onnx')
+`
+
+const sections = others!
+  .split(/^\*\*(?=\w+\*\* \()/m)
+  .slice(1)
+  .map((section) => [section.split('**')[0]!, section] as const)
+
+test('every library of the page can be tried', () => {
+  expect(sections.map(([name]) => name)).toEqual(['XGBoost', 'LightGBM', 'PyTorch', 'CatBoost'])
+})
+
+if (libraries)
+  test.each(sections.filter(([name]) => new RegExp(libraries).test(name)))(
+    '%s, as the page has it',
+    { timeout: 1_800_000 },
+    (name, section) => runLibrary(name, section),
+  )
