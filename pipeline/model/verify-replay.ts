@@ -1,12 +1,10 @@
-import avro from 'avsc'
 import { bisect } from '../../stages/bisect.js'
 import type { Outputs, Scorer, ScoringPlan } from '../../stages/ports.js'
 import { sliceRows } from '../../stages/slice-rows.js'
-import { refuseInheritedName } from '../schema-names.js'
 import type { Finding } from './gates.js'
 import { recordBinder } from './record-rows.js'
-import { readerType } from './scoring-plan.js'
 import type { ReplayJob, WriterSchema } from './verify-messages.js'
+import { readerOf } from './verify-writers.js'
 
 export interface Replayed {
   /** records that the active model scores */
@@ -72,16 +70,15 @@ async function answers(
   writers: readonly WriterSchema[],
   { plan, scorer }: Model,
 ): Promise<(Said | undefined)[]> {
-  const type = readerType(plan.readerSchema)
   const bind = recordBinder(plan)
-  const resolvers = new Map(writers.map((writer) => [writer.id, resolverOf(type, writer)]))
+  const readers = new Map(writers.map((writer) => [writer.id, readerIfAny(plan.readerSchema, writer)]))
   const result = new Array<Said | undefined>(records.length)
   const readable: { index: number; record: unknown }[] = []
   records.forEach(({ schemaId, datum }, index) => {
-    const resolver = resolvers.get(schemaId)
-    if (!resolver) return
+    const read = readers.get(schemaId)
+    if (!read) return
     try {
-      const record = type.fromBuffer(Buffer.from(datum, 'base64'), resolver)
+      const record = read(Buffer.from(datum, 'base64'))
       bind([record])
       readable.push({ index, record })
     } catch {
@@ -101,9 +98,9 @@ async function answers(
 const batch = 256
 
 /** Undefined when the schemas do not resolve. */
-function resolverOf(type: avro.Type, { schema }: WriterSchema): ReturnType<avro.Type['createResolver']> | undefined {
+function readerIfAny(readerSchema: unknown, writer: WriterSchema): ReturnType<typeof readerOf> | undefined {
   try {
-    return type.createResolver(avro.Type.forSchema(schema as avro.Schema, { typeHook: refuseInheritedName }))
+    return readerOf(readerSchema, writer)
   } catch {
     return undefined
   }

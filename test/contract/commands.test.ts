@@ -46,7 +46,11 @@ const notRunHere: readonly (readonly [pattern: RegExp, why: string, check: (comm
   [/^npm run test:package$/, 'the suite has that test in it', isScript],
   [/^npm run (build|lint|format|docs)$/, 'it changes the checkout, or takes long', isScript],
   [/^npm run docs:api$/, 'a test of its own runs it', runBy('test/contract/package.test.ts', 'typedoc.json')],
-  [/^npm run (bench|chaos|fuzz|overload|soak:switches|screenshots|demo|models|test:[a-z]+)( |$)/, 'it takes minutes', isScript],
+  [
+    /^npm run (bench|chaos|fuzz|overload|overload:deadlines|soak:switches|screenshots|demo|models|test:[a-z]+)( |$)/,
+    'it takes minutes',
+    isScript,
+  ],
   [/^npx vitest run /, 'a part of this suite', filesOf],
   [/^docker compose /, 'there is no Docker here; shipping.test.ts looks into it', filesOf],
   [/^node docker\/image-size/, 'it needs a build beside an installation without tools', filesOf],
@@ -91,7 +95,7 @@ test.each(walked)('%s: every command that it shows', { timeout: 300_000 }, async
     if (sign) said = await reader.leave(command).printed(sign, on)
     else if (command.startsWith('alias '))
       said = await done(reader, `shopt -s expand_aliases\n${command}\nmillrace --version`)
-    else if (failing.has(command)) expect((await reader.type(command)).stderr).toMatch(failing.get(command)!)
+    else if (failing.has(command)) expect((await reader.type(command)).stdout).toMatch(failing.get(command)!)
     else said = await done(reader, command)
     await walk.next?.[command]?.(reader, said)
   }
@@ -100,7 +104,8 @@ test.each(walked)('%s: every command that it shows', { timeout: 300_000 }, async
 })
 
 test('the walk of a page by itself goes through all of it', () => {
-  expect(read('test/contract/your-model.test.ts')).toContain(`shownCommands('${byItself}')`)
+  const itsTest = read('test/contract/your-model.test.ts')
+  for (const words of [`const path = '${byItself}'`, 'shownCommands(path)']) expect(itsTest.includes(words)).toBe(true)
 })
 
 test('every step of a walk is still on its page, and every excuse is still needed', () => {

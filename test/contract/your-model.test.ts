@@ -45,8 +45,7 @@ test('a model of scikit-learn becomes a bundle whose golden cases are what sciki
     const said = await done(reader, command)
     if (command.startsWith('millrace bundle check')) expect(said).toContain('golden   15 cases agree')
   }
-  const [{ code }] = (await reader.endAll()) as [{ code: number }]
-  expect(code).toBe(0)
+  for (const { code, stderr } of await reader.endAll()) expect(code, stderr).toBe(0)
   const { ref, plan } = await readBundle(join(reader.directory, 'models/bundles/iris@1.tar.gz'))
   expect([ref, plan.inputs[0]!.width]).toEqual(['iris@1', 4])
 }, 300_000)

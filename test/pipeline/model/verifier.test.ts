@@ -115,8 +115,10 @@ describe('a bundle is refused', () => {
     expect(find(report, 'writers')?.detail).toMatch(
       /^version 2 \(id 8\), version 4 \(id 12\), schema id 13 of 5: .*\ba\b/,
     )
-    const good = await verifyBundle(path, { ...quick, writerSchemas: [writerSchemas[0]!, writerSchemas[2]!] })
-    expect(find(good, 'writers')).toMatchObject({ ok: true, detail: 'reads all 2 schemas of the input' })
+    // Records are read by their fields, whatever the record is called.
+    const renamed = { id: 14, version: 5, schema: { ...schema, name: 'elsewhere.CalledOtherwise', fields: [b, a] } }
+    const good = await verifyBundle(path, { ...quick, writerSchemas: [writerSchemas[0]!, writerSchemas[2]!, renamed] })
+    expect(find(good, 'writers')).toMatchObject({ ok: true, detail: 'reads all 3 schemas of the input' })
   })
 
   test('that asks for a hard deadline, with the firm one that it could have', async () => {
