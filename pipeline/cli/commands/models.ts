@@ -98,11 +98,21 @@ const storeOf = async (context: Context, { store }: StoreFlags): Promise<BundleS
   return openStore(store ?? directory, { mutable })
 }
 
-/** Of a bundle in the store, or of one that lies where `ref` says. */
+/** Of a bundle in the store, or of one that lies where `ref` says: a name@version is first looked for in the store, as a worker does. */
 const pathOf = async (context: Context, ref: string, flags: StoreFlags): Promise<string> => {
-  if (await stat(ref).catch(() => undefined)) return ref
-  if (/[/\\]/.test(ref)) throw new MillraceError('file-unreadable', `${ref}: there is no such file or folder`)
-  return (await (await storeOf(context, flags)).find(ref)).path
+  const lies = (await stat(ref).catch(() => undefined)) !== undefined
+  if (/[/\\]/.test(ref)) {
+    if (lies) return ref
+    throw new MillraceError('file-unreadable', `${ref}: there is no such file or folder`)
+  }
+  const store = await storeOf(context, flags)
+  return store.find(ref).then(
+    ({ path }) => path,
+    (error) => {
+      if (lies) return ref
+      throw error
+    },
+  )
 }
 
 const listModels = async (context: Context, flags: StoreFlags): Promise<void> => {
