@@ -239,21 +239,9 @@ const takePicture = async (folder: string) => {
   await until(1_200)
   await shoot('dark')
   await page.setViewportSize({ width: 380, height: 1100 })
-  await until(1_500)
-  await shoot('narrow-dark', false)
   await page.emulateMedia({ colorScheme: 'light' })
-  await until(1_200)
+  await until(1_500)
   await shoot('narrow', false)
-  for (const at of [1_000, 2_000]) {
-    await page.evaluate(`scrollTo(0, ${at})`)
-    await shoot(`narrow-${at}`, false)
-  }
-  await page.setViewportSize({ width: 1280, height: 900 })
-  await deployment.command({ action: 'SHADOW', model: 'digits@1' })
-  await beside(page).waitFor()
-  await until(6_000)
-  await page.evaluate('scrollTo(0, 0)')
-  await shoot('shadow', false)
 }
 
 if (pictures) test('its picture', { timeout: 240_000 }, () => takePicture(pictures))
