@@ -36,6 +36,13 @@ test('limits of guardrails come and go, where none were configured too', () => {
   expect(live.current.guardrails).toEqual({ windowMs: 60_000, minRecords: 200, maxErrorRate: 0.1 })
 })
 
+test('guardrails that could not sign their rollback are not taken', () => {
+  const trustedKeys = [{ name: 'release', publicKeyPem: 'a key' }]
+  const live = createLiveConfig(parseConfig({ ...settings, control: { trustedKeys } }))
+  expect(error(() => live.change({ guardrails: { maxErrorRate: 0.1 } }))).toMatch(/guardrails\.keyFile: /)
+  expect(live.current.guardrails).toBeUndefined()
+})
+
 test('a deadline changes within its class, and goes with the other settings', () => {
   const live = createLiveConfig(parseConfig({ ...settings, deadline: { class: 'firm', ms: 50 } }))
   expect(describeChanges(live.change({ deadline: { ms: 20 }, batch: { maxDelayMs: 5 } }))).toBe(
