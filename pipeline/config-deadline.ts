@@ -13,6 +13,11 @@ export const deadline = z
       .positive()
       .max(24 * 3_600_000)
       .describe('from the timestamp of a record to its prediction; the header millrace.deadline may shorten it'),
+    fallback: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$/, 'must be name@version')
+      .optional()
+      .describe('a faster bundle that answers what the model cannot answer in time; firm only'),
   })
   .optional()
   .describe('end to end; no deadline by default')
@@ -20,7 +25,11 @@ export const deadline = z
 export type DeadlineSettings = 'deadline' | 'batch' | 'delivery' | 'transactionIntervalMs'
 
 interface Surroundings {
-  readonly deadline?: { readonly class: DeadlineRule['class'] | 'hard'; readonly ms: number }
+  readonly deadline?: {
+    readonly class: DeadlineRule['class'] | 'hard'
+    readonly ms: number
+    readonly fallback?: string
+  }
   readonly batch: { readonly maxDelayMs: number }
   readonly delivery: 'at-least-once' | 'exactly-once'
   readonly transactionIntervalMs: number
@@ -39,9 +48,11 @@ export function* deadlineRules(settings: Surroundings) {
   if (deadline.class === 'hard')
     yield [
       'class',
-      'hard cannot be promised by a garbage-collected runtime on a shared kernel: ask for firm; ' +
+      'hard cannot be promised by a garbage-collected runtime on a shared kernel: ask for firm, if need be with a deadline.fallback; ' +
         '`millrace profile` measures which one a bundle can keep',
     ] as const
+  if (deadline.class === 'soft' && deadline.fallback !== undefined)
+    yield ['fallback', 'a soft deadline has no use for one: what is late is scored all the same'] as const
   const waits = waitsOf(settings)
   const waited = waits.reduce((sum, [, ms]) => sum + ms, 0)
   if (waited < deadline.ms) return

@@ -1,7 +1,8 @@
 /** What a pipe has besides, or instead, where results have a deadline. */
-import { asyncScheduler, type MonoTypeOperatorFunction, type OperatorFunction } from 'rxjs'
+import { asyncScheduler, type MonoTypeOperatorFunction, type OperatorFunction, pipe } from 'rxjs'
 import { admit } from '../stages/admit.js'
 import { deadlineBatch } from '../stages/deadline-batch.js'
+import { fallBack } from '../stages/fall-back.js'
 import type { Idleness } from '../stages/idleness.js'
 import type { Leases } from '../stages/leases.js'
 import type { BatchLimits } from '../stages/micro-batch.js'
@@ -9,11 +10,13 @@ import type { DeadlineRule, Decoded, MicroBatch, RecordDecoder, Scored } from '.
 import { createTurns } from '../stages/turns.js'
 import { withhold } from '../stages/withhold.js'
 import type { DeadlineCosts } from './deadline-costs.js'
+import type { Fallback } from './deadline-fallback.js'
 
 export interface Deadlines {
   /** of now: it may change under a running pipe, but for its class */
   readonly rule: () => DeadlineRule
   readonly costs: DeadlineCosts
+  readonly fallback?: Fallback
 }
 
 export interface DeadlineStages {
@@ -21,6 +24,8 @@ export interface DeadlineStages {
   readonly decoder: RecordDecoder
   /** in place of `microBatch` */
   readonly gather: OperatorFunction<Decoded, MicroBatch>
+  /** calls under way at once: the fallback has a thread of its own */
+  readonly concurrency: number
   /** for `infer` */
   readonly onDone: (batch: MicroBatch) => void
   /** behind `infer` */
@@ -35,14 +40,18 @@ export interface Surroundings {
   readonly idleness: Idleness
 }
 
-export function deadlineStages({ rule, costs }: Deadlines, around: Surroundings): DeadlineStages {
+export function deadlineStages({ rule, costs, fallback }: Deadlines, around: Surroundings): DeadlineStages {
   const { decoder, limits, concurrency, leases, idleness } = around
   const firm = rule().class === 'firm'
   const turns = createTurns(concurrency)
+  const gathered = deadlineBatch({ limits, deadline: rule, costs: costs.of, turns, leases, idleness })
+  const standIn = fallback && fallBack({ fallback: fallback.of, costs: fallback.costs, decoder, leases })
   return {
+    concurrency: concurrency + (fallback ? 1 : 0),
     decoder: firm ? admit({ decoder, deadlineMs: () => rule().ms, now: asyncScheduler.now }) : decoder,
-    gather: deadlineBatch({ limits, deadline: rule, costs: costs.of, turns, leases, idleness }),
+    gather: standIn ? pipe(gathered, standIn) : gathered,
     onDone(batch) {
+      if (fallback?.answers(batch.generation)) return fallback.done(batch)
       costs.done(batch)
       turns.give()
     },

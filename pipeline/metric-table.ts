@@ -234,6 +234,12 @@ export const metricTable = {
     help: 'Inference threads that died; each is started again.',
     labels: [],
   },
+  millrace_fallback_records_total: {
+    type: 'counter',
+    unit: 'records',
+    help: 'Predictions of the fallback of the deadline: the model could not have been in time.',
+    labels: [],
+  },
   millrace_budget_batches_total: {
     type: 'counter',
     unit: 'batches',

@@ -31,6 +31,7 @@ export interface MeasuredWorker {
     readonly mainThread: { readonly activeMs: number; readonly idleMs: number }
     readonly threadDeaths: number
     readonly budgets: readonly BudgetCount[]
+    readonly fallbackRecords: number
     readonly shadow: ShadowStats | undefined
     readonly deadline: DeadlineStats | undefined
   }
@@ -182,6 +183,7 @@ const showStatus = (
   count('millrace_commits_total', [[{}, pipe.commits]])
   count('millrace_transactions_total', by('result', pipe.transactions))
   count('millrace_inference_thread_deaths_total', [[{}, threadDeaths]])
+  count('millrace_fallback_records_total', [[{}, status.fallbackRecords]])
   const perStage = (pick: (budget: BudgetCount) => number): Values =>
     budgets.map((budget) => [{ stage: budget.stage, class: budget.class }, pick(budget)])
   count(

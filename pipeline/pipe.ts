@@ -84,7 +84,7 @@ export const createPipe =
         tap(observer.decoded),
         timed?.gather ?? microBatch({ limits, leases, idleness }),
         tap(observer.batched),
-        infer({ concurrency, idleness, ...(timed && { onDone: timed.onDone }) }),
+        infer({ concurrency, idleness, ...(timed && { concurrency: timed.concurrency, onDone: timed.onDone }) }),
         tap(observer.scored),
       )
     const encoded = scored.pipe(

@@ -124,6 +124,7 @@ export const status = z
     budgets: z
       .array(z.object({ stage: z.string(), class: z.string(), batches: z.number(), missed: z.number() }))
       .describe('batches of stages for which a bundle states a budget, and how many of them took longer'),
+    fallbackRecords: z.number().describe('predictions of the fallback of the deadline'),
     stageCosts: z
       .array(
         z.object({

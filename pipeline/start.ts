@@ -20,6 +20,7 @@ import { openTraces } from './traces.js'
 import { sayWaits } from './waiting-events.js'
 import { openClients } from './worker-clients.js'
 import { openEvents, openSaid, type Said } from './worker-events.js'
+import { openFallback } from './worker-fallback.js'
 import { openGuardrails } from './worker-guardrails.js'
 import { openPipe } from './worker-pipe.js'
 import type { WorkerScope } from './worker-scope.js'
@@ -59,6 +60,8 @@ export interface WorkerStatus {
   readonly threadDeaths: number
   /** how stages of models kept the budgets of their bundles */
   readonly budgets: readonly BudgetCount[]
+  /** predictions of the fallback of the deadline */
+  readonly fallbackRecords: number
   /** what they cost by batch size, in the newest generations */
   readonly stageCosts: readonly GenerationStages[]
 }
@@ -105,6 +108,7 @@ export function startWorker(options: WorkerOptions): Worker {
     generations: [],
     waiting: 'starting',
   })
+  let fallbackCount = () => 0
   let shadowStats: () => ShadowStats | undefined = () => undefined
   let joined: () => void = () => undefined
   const running = new Promise<void>((resolve) => {
@@ -139,7 +143,8 @@ export function startWorker(options: WorkerOptions): Worker {
     const store = await openWorkerStore(scope, clients, eventLog)
     const swap = openSwap(scope, clients, store, eventLog, () => threadDeaths++)
     modelStatus = () => swap.status
-    collectUnused(scope, store, eventLog, () => swap.inUse)
+    const fallback = await openFallback(scope, clients, store)
+    collectUnused(scope, store, eventLog, () => new Set([...swap.inUse, ...(fallback ? [fallback.digest] : [])]))
     const guardrails = await openGuardrails(scope, clients, swap, eventLog)
     const traces = await openTraces({ settings: config.traces, deployment: config.deployment, worker: id })
     if (traces) scope.onClose(traces.close)
@@ -157,11 +162,20 @@ export function startWorker(options: WorkerOptions): Worker {
       eventLog.emit({ type: 'halted', code: error.code, reason: error.detail })
       leave()
     }
-    const { source, pipe, shadows } = await openPipe(scope, clients, swap, observers(watching), guardrails, halt)
+    const { source, pipe, shadows, fallbackRecords } = await openPipe(
+      scope,
+      clients,
+      swap,
+      observers(watching),
+      guardrails,
+      fallback,
+      halt,
+    )
     const leave = () => void source.stop()
     if (stopping.signal.aborted) return
 
     shadowStats = () => shadows.stats
+    fallbackCount = fallbackRecords
     eventLog.emit({ type: 'joined', reason: `reads ${config.topics.input} as ${config.kafka.groupId}` })
     draining = true
     stopping.signal.addEventListener('abort', leave, { once: true })
@@ -218,6 +232,7 @@ export function startWorker(options: WorkerOptions): Worker {
         shadow,
         threadDeaths,
         budgets: stageCosts.budgets,
+        fallbackRecords: fallbackCount(),
         stageCosts: stageCosts.all,
         deadline: deadlineStats?.snapshot(),
       }

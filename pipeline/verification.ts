@@ -3,7 +3,7 @@ import type { Generation } from '../stages/ports.js'
 import type { Config } from './config.js'
 import { type DeadlineSettings, waitsOf } from './config-deadline.js'
 import { type InputSources, otherSchemas, registeredSchemas, replayRecords } from './input-evidence.js'
-import { failedGate, type GateReport, reportOf } from './model/gates.js'
+import { failedGate, type GateReport, refusal, reportOf } from './model/gates.js'
 import type { LoaderOptions } from './model/loader.js'
 import type { TrustedKey } from './model/signature.js'
 import type { BundleStore } from './model/store.js'
@@ -46,13 +46,30 @@ export function createVerification(
       if (passed.has(company)) return undefined
       // Where nothing scores yet, records wait: nothing is measured that cannot refuse the bundle.
       const report = await verifyForSwitch(path, { ...options, latency: active !== undefined }, schemas, active)
-      if (report.ok) passed.add(company)
-      return report
+      const whole = report.ok && active ? await withFallback(report, options) : report
+      if (whole.ok) passed.add(company)
+      return whole
     }
     const report = await verify().catch((error) => reportOf({ ref, digest }, [failedGate('input', error)]))
     if (report?.ok) await marks.add(digest)
     return report
   }
+}
+
+/** The gates of a bundle that takes nobody's place: what it says is compared with nobody. */
+export async function verifyAlone(path: string, options: VerificationOptions): Promise<GateReport> {
+  const writerSchemas = await registeredSchemas(inputOf(options))
+  return verifyBundle(path, { ...limitsOf(options), latency: false, signal: options.signal, writerSchemas })
+}
+
+/** The fallback of the deadline has to do for what comes after the switch too. */
+async function withFallback(report: GateReport, options: VerificationOptions): Promise<GateReport> {
+  const { fallback } = options.config.deadline ?? {}
+  if (fallback === undefined) return report
+  const { path } = await options.store.find(fallback)
+  const refused = refusal(await verifyAlone(path, options))
+  const gate = refused ? failedGate('fallback', refused) : { gate: 'fallback', ok: true, detail: `${fallback} is fit` }
+  return { ...report, ok: gate.ok, gates: [...report.gates, gate] }
 }
 
 /** Everything that stands before a switch. Rejects when the input cannot be read. */

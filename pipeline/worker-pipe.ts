@@ -4,11 +4,12 @@ import type { Observable } from 'rxjs'
 import { deadLetterLimit } from '../stages/dead-letter-limit.js'
 import { MillraceError } from '../stages/errors.js'
 import { createLetterWindow } from '../stages/letter-window.js'
-import type { Assignment, DeadlineRule, Encoded, Source, TopicPartition } from '../stages/ports.js'
+import type { Assignment, DeadlineRule, Encoded, LoadedModel, Source, TopicPartition } from '../stages/ports.js'
 import { createLateEncoder } from './avro/late-encoder.js'
 import { createPredictionEncoder } from './avro/prediction-encoder.js'
 import { createRecordDecoder } from './avro/record-decoder.js'
 import { createDeadlineCosts } from './deadline-costs.js'
+import { createFallback } from './deadline-fallback.js'
 import type { Guardrails } from './guardrails.js'
 import { createPublisher } from './kafka/publisher.js'
 import { createKafkaSource } from './kafka/source.js'
@@ -24,6 +25,8 @@ export interface WorkerPipe {
   readonly source: Source
   readonly pipe: (assignment: Assignment) => Observable<Encoded>
   readonly shadows: ShadowReport
+  /** predictions of the fallback of the deadline */
+  readonly fallbackRecords: () => number
 }
 
 /**
@@ -36,6 +39,7 @@ export async function openPipe(
   swap: Swap,
   observer: PipeObserver,
   guardrails: Guardrails,
+  fallbackModel: LoadedModel | undefined,
   halt: (error: MillraceError) => void,
 ): Promise<WorkerPipe> {
   const { topics } = config
@@ -58,9 +62,11 @@ export async function openPipe(
     },
     onState: onState('source'),
   })
+  const fallback = fallbackModel && createFallback(fallbackModel)
   const deadlines = config.deadline && {
     rule: () => live.current.deadline as DeadlineRule,
     costs: createDeadlineCosts(),
+    ...(fallback && { fallback }),
   }
   const pipe = createPipe({
     shadows: alsoSeenBy(guardrails, shadows),
@@ -73,7 +79,9 @@ export async function openPipe(
     }),
     ...(deadlines && { deadlines, lateEncoder: createLateEncoder(codec) }),
     output: output.stage,
-    observer: deadlines ? observers([deadlines.costs.observer, observer]) : observer,
+    observer: deadlines
+      ? observers([deadlines.costs.observer, ...(fallback ? [fallback.observer] : []), observer])
+      : observer,
     ...(limit && {
       letterLimit: deadLetterLimit({
         window: createLetterWindow(limit),
@@ -81,7 +89,7 @@ export async function openPipe(
       }),
     }),
   })
-  return { source, pipe, shadows }
+  return { source, pipe, shadows, fallbackRecords: () => fallback?.records ?? 0 }
 }
 
 const alsoSeenBy = (guardrails: Guardrails, shadows: ShadowReport): Pick<ShadowReport, 'onCompared' | 'onSkipped'> => ({

@@ -4,6 +4,8 @@ import type { Prediction } from '../messages.js'
 export interface PredictionWindow {
   /** Reads on until a prediction of `offset` or beyond has been seen, or the topic ends. */
   readUntil(offset: number): Promise<void>
+  /** What was said of an offset so far, which stays. */
+  said(offset: number): readonly Prediction[]
   /** Takes what was said of an offset: the first, and any others. */
   take(offset: number): readonly Prediction[]
   /** What was said of offsets that are behind: duplicates of what was taken, which it then forgets. */
@@ -29,6 +31,7 @@ export function createPredictionWindow(predictions: AsyncIterator<Prediction>): 
         else held.set(value.offset, [value])
       }
     },
+    said: (offset) => held.get(offset) ?? [],
     take(offset) {
       const found = held.get(offset) ?? []
       held.delete(offset)

@@ -22,9 +22,18 @@ export interface Recomputed {
   readonly result: { readonly outputs: Outputs; readonly row: number } | Rejected | undefined
 }
 
+export interface BundleName {
+  /** name@version */
+  readonly ref: string
+  readonly digest: string
+}
+
 export interface Recomputer {
-  /** In the order of the records, which are of one partition. Rejects when a bundle cannot be loaded. */
-  recompute(topic: string, partition: number, records: readonly SourceRecord[]): Promise<Recomputed[]>
+  /**
+   * In the order of the records, which are of one partition. `by`: the bundle that answered in the place of the one that the fences name.
+   * Rejects when a bundle cannot be loaded.
+   */
+  recompute(topic: string, partition: number, records: readonly SourceRecord[], by?: BundleName): Promise<Recomputed[]>
   close(): Promise<void>
 }
 
@@ -50,7 +59,7 @@ export function createRecomputer(table: FenceTable, loader: ModelLoader, decoder
   /** The records of one model, scored together. */
   const score = async (
     fence: Fence,
-    { ref, digest }: { readonly ref: string; readonly digest: string },
+    { ref, digest }: BundleName,
     records: readonly SourceRecord[],
   ): Promise<Recomputed[]> => {
     const model = await load(ref, digest)
@@ -64,9 +73,9 @@ export function createRecomputer(table: FenceTable, loader: ModelLoader, decoder
   }
 
   return {
-    async recompute(topic, partition, records) {
+    async recompute(topic, partition, records, by) {
       const all = new Map<number, Recomputed>()
-      const groups = new Map<string, { fence: Fence; arm: { ref: string; digest: string }; records: SourceRecord[] }>()
+      const groups = new Map<string, { fence: Fence; arm: BundleName; records: SourceRecord[] }>()
       for (const record of records) {
         const { offset } = record
         const { fence } = table.at(topic, partition, offset)
@@ -74,7 +83,7 @@ export function createRecomputer(table: FenceTable, loader: ModelLoader, decoder
           all.set(offset, { offset, fence, model: undefined, digest: undefined, result: undefined })
           continue
         }
-        const arm = armBy(fence, partition, record)
+        const arm = by ?? armBy(fence, partition, record)
         const key = `${fence.generation}/${arm.digest}`
         const group = groups.get(key) ?? { fence, arm, records: [] }
         groups.set(key, group)
@@ -91,7 +100,7 @@ export function createRecomputer(table: FenceTable, loader: ModelLoader, decoder
   }
 }
 
-function armBy(fence: Fence, partition: number, record: SourceRecord): { ref: string; digest: string } {
+function armBy(fence: Fence, partition: number, record: SourceRecord): BundleName {
   const stable = { ref: fence.model, digest: fence.digest }
   if (fence.mode !== 'CANARY' || fence.candidate === null || fence.candidateDigest === null) return stable
   const named = { number: fence.generation } as Generation

@@ -47,6 +47,8 @@ export interface VerifyReport {
 
 export interface VerifyOptions {
   readonly recomputer: Recomputer
+  /** name@version of the fallback of the deadline: what it has answered is what it has to say */
+  readonly fallback?: string
   /** 0: to the last bit */
   readonly tolerance: number
   /** Called after each run of records. */
@@ -58,8 +60,9 @@ const keptDifferences = 10
 /** Verifies partitions one after the other. Memory is bounded by one run of records and by how far two readings of the same records lie apart. */
 export async function verifyPredictions(
   partitions: Iterable<PartitionLogs> | AsyncIterable<PartitionLogs>,
-  { recomputer, tolerance, onProgress }: VerifyOptions,
+  { recomputer, fallback, tolerance, onProgress }: VerifyOptions,
 ): Promise<VerifyReport> {
+  const isFallback = ({ model }: Prediction) => fallback !== undefined && model === fallback
   const generations = new Set<number>()
   const differences: Difference[] = []
   let [records, equal, elsewhere, missing, duplicates, unequal] = [0, 0, 0, 0, 0, 0]
@@ -72,7 +75,7 @@ export async function verifyPredictions(
     const window = createPredictionWindow(logs.predictions)
     let lastGeneration = 0
 
-    const judge = (one: Recomputed) => {
+    const judge = (one: Recomputed, stoodIn: Recomputed | undefined) => {
       const { offset } = one
       const [said, ...again] = window.take(offset)
       duplicates += again.length
@@ -86,7 +89,9 @@ export async function verifyPredictions(
         return
       }
       generations.add(said.generation)
-      const found = [said, ...again].map((prediction) => wrongWith(prediction, one, tolerance)).find(Boolean)
+      const found = [said, ...again]
+        .map((prediction) => wrongWith(prediction, stoodIn && isFallback(prediction) ? stoodIn : one, tolerance))
+        .find(Boolean)
       const wrong =
         found ??
         (said.generation < lastGeneration
@@ -104,7 +109,13 @@ export async function verifyPredictions(
     for await (const run of logs.input) {
       if (run.length === 0) continue
       await window.readUntil(run[run.length - 1]!.offset)
-      for (const one of await recomputer.recompute(topic, partition, run)) judge(one)
+      const byFallback = new Map<number, Recomputed>()
+      const stoodIn = run.filter(({ offset }) => window.said(offset).some(isFallback))
+      const digest = stoodIn[0] && window.said(stoodIn[0].offset).find(isFallback)?.digest
+      if (fallback !== undefined && digest !== undefined)
+        for (const one of await recomputer.recompute(topic, partition, stoodIn, { ref: fallback, digest }))
+          byFallback.set(one.offset, one)
+      for (const one of await recomputer.recompute(topic, partition, run)) judge(one, byFallback.get(one.offset))
       duplicates += window.takeBehind(run[run.length - 1]!.offset + 1).length
       records += run.length
       onProgress?.(run.length)

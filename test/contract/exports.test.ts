@@ -17,6 +17,7 @@ const vocabulary: Record<string, readonly string[]> = {
   credits: ['createCredits'],
   deadline: ['deadlineHeader', 'deadlineOf'],
   'deadline-batch': ['deadlineBatch', 'probeShare'],
+  'fall-back': ['fallBack'],
   'dead-letter': ['deadLetter'],
   'dead-letter-limit': ['deadLetterLimit'],
   decode: ['decode'],

@@ -49,6 +49,7 @@ beforeEach(() => {
         pipe: stats.snapshot(),
         mainThread: { activeMs: 1_500, idleMs: 500 },
         threadDeaths: 2,
+        fallbackRecords: 6,
         budgets: [{ stage: 'inference', class: 'firm', batches: 9, missed: 4 }],
         shadow: { ...shadow },
         deadline: deadlines.snapshot(),
@@ -120,6 +121,7 @@ test('counters are the counters of the worker, read when somebody asks', async (
     expect(value(text, 'millrace_generation')).toBe('3')
     expect(value(text, 'millrace_model_state{model="m@2",state="active"}')).toBe('1')
     expect(value(text, 'millrace_inference_thread_deaths_total')).toBe('2')
+    expect(value(text, 'millrace_fallback_records_total')).toBe('6')
     expect(value(text, 'millrace_budget_batches_total{stage="inference",class="firm"}')).toBe('9')
     expect(value(text, 'millrace_budget_missed_total{stage="inference",class="firm"}')).toBe('4')
     expect(value(text, 'millrace_lag_records{partition="1"}')).toBe('42')

@@ -85,6 +85,7 @@ const run = async (context: Context, flags: VerifyFlags): Promise<void> => {
     try {
       const report = await verifyPredictions(logs(), {
         recomputer,
+        fallback: config.deadline?.fallback,
         tolerance: flags.tolerance,
         onProgress: (records) => {
           done += records

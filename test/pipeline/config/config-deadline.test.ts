@@ -19,3 +19,11 @@ test('hard is refused, with what can be had instead', () => {
     /deadline.class: hard cannot be promised.*ask for firm/,
   )
 })
+
+test('a fallback is for firm deadlines', () => {
+  expect(wrong({ deadline: { class: 'firm', ms: 1_000, fallback: 'small@1' } })).not.toThrow()
+  expect(wrong({ deadline: { class: 'soft', ms: 1_000, fallback: 'small@1' } })).toThrow(
+    /deadline.fallback: a soft deadline/,
+  )
+  expect(wrong({ deadline: { class: 'firm', ms: 1_000, fallback: 'small' } })).toThrow(/must be name@version/)
+})

@@ -1,0 +1,44 @@
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { millraceJson } from '../fixtures/cli.js'
+import { createDeployment } from '../fixtures/deployment.js'
+import { slowly, storeDigitModel } from '../fixtures/digit-models.js'
+import { digitRecord } from '../fixtures/digits.js'
+import { roundsPerMs } from '../fixtures/slow-model.js'
+import { temporaryDirectory } from '../fixtures/stack-programs.js'
+
+test('what the model cannot answer in time its fallback does, and the prediction names it', async () => {
+  const directory = await temporaryDirectory()
+  await copyFile('models/bundles/digits@1.tar.gz', join(directory, 'digits@1.tar.gz'))
+  await storeDigitModel(directory, 'slow', { graph: slowly(Math.round(2_500 * (await roundsPerMs()))) })
+  const deployment = await createDeployment({ partitions: 1 })
+  const worker = await deployment.worker({
+    model: 'digits@slow',
+    bundles: { directory },
+    deadline: { class: 'firm', ms: 600_000, fallback: 'digits@1' },
+  })
+  const send = (withinMs: number) =>
+    deployment.send(0, [digitRecord(deployment.schemaId, 0)], {
+      headers: { 'millrace.deadline': String(Date.now() + withinMs) },
+    })
+  // One for the model, which takes longer than the next has.
+  await send(600_000)
+  await deployment.answered()
+  await send(2_000)
+  await deployment.answered()
+  expect(deployment.predictions.items.map(({ offset, model, generation }) => [offset, model, generation])).toEqual([
+    [0, 'digits@slow', 1],
+    [1, 'digits@1', 1],
+  ])
+  expect(deployment.late.items).toEqual([])
+  expect(worker.status.fallbackRecords).toBe(1)
+  await worker.stop()
+
+  const settings = ['deadline.class=firm', 'deadline.ms=600000', 'deadline.fallback=digits@1']
+  const verified = await millraceJson([
+    ...['verify', '--deployment', deployment.name, '--bundles', directory],
+    ...settings.flatMap((setting) => ['--set', setting]),
+  ])
+  expect(verified).toMatchObject({ records: 2, equal: 2, unequal: 0 })
+})

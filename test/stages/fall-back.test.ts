@@ -1,0 +1,102 @@
+import { lastValueFrom, of, toArray } from 'rxjs'
+import { expect, test } from 'vitest'
+import { fallBack } from '../../stages/fall-back.js'
+import { createLeases } from '../../stages/leases.js'
+import { missed } from '../../stages/missed.js'
+import type { Decoded, Generation, MicroBatch, RecordDecoder } from '../../stages/ports.js'
+import { withMissed } from '../../stages/with-missed.js'
+import { bad, decoded, decodeRecords, fetched, generation, microBatchOf } from '../fixtures/stage-values.js'
+
+const now = 10_000
+/** The fallback takes a millisecond for any batch, and another one until that is acknowledged. */
+const costs = () => ({ likelyMs: () => 1, mostMs: () => 1, afterMs: 1 })
+const main = generation(4)
+const fast: Generation = { ...generation(4), model: 'fast@1', digest: 'sha256:fast' }
+const inTime = now + 2
+const tooLate = now + 1
+
+/** A part of so many records, some of them (by index) too late for the model, with these deadlines. */
+function partOf(
+  partition: number,
+  start: number,
+  records: Parameters<typeof fetched>[2],
+  late: Record<number, number>,
+) {
+  const part = decoded(fetched(partition, start, records), main)
+  main.retain()
+  return withMissed(
+    part,
+    new Map(Object.entries(late).map(([index, at]) => [Number(index), missed('admission', at, at + 5)])),
+  )
+}
+
+async function run(parts: Decoded[], decoder: RecordDecoder = { decode: decodeRecords }) {
+  const leases = createLeases()
+  for (const part of parts) leases.retain(part.generation)
+  const options = { fallback: () => fast, costs, decoder, leases, scheduler: { now: () => now } as never }
+  const batches = await lastValueFrom(of(microBatchOf(...parts)).pipe(fallBack(options), toArray()))
+  for (const part of batches.flatMap((batch) => batch.parts)) leases.release(part.generation)
+  expect(leases.held).toBe(0)
+  return batches.map((batch: MicroBatch) => ({
+    model: batch.generation.model,
+    rows: batch.rows,
+    parts: batch.parts.map(({ partition, start, next, rejected, rows, generation: { model } }) => {
+      expect([model, rows.count]).toEqual([batch.generation.model, next - start - rejected.size])
+      return [partition, start, next, [...rejected].map(([index, { code }]) => `${index} ${code}`)]
+    }),
+  }))
+}
+
+test('what comes first and the model cannot answer in time goes ahead to the fallback; each offset stays in one part', async () => {
+  const parts = [
+    partOf(0, 0, [0, 1, 2, 3], { 0: inTime, 1: inTime }),
+    partOf(1, 10, [10, 11], {}),
+    partOf(2, 20, [20, 21], { 0: inTime, 1: inTime }),
+  ]
+  expect(await run(parts)).toEqual([
+    {
+      model: 'fast@1',
+      rows: 4,
+      parts: [
+        [0, 0, 2, []],
+        [2, 20, 22, []],
+      ],
+    },
+    {
+      model: 'digits@4',
+      rows: 4,
+      parts: [
+        [0, 2, 4, []],
+        [1, 10, 12, []],
+      ],
+    },
+  ])
+})
+
+test('what the fallback cannot answer in time either, or cannot read, keeps its reason', async () => {
+  const parts = [partOf(0, 0, [0, bad(1), 2, 3], { 0: tooLate, 2: inTime })]
+  expect(await run(parts)).toEqual([
+    { model: 'fast@1', rows: 1, parts: [[0, 0, 3, ['0 deadline-missed', '1 undecodable']]] },
+    { model: 'digits@4', rows: 1, parts: [[0, 3, 4, []]] },
+  ])
+  const [only] = await run([partOf(0, 0, [0, 1], { 0: tooLate })])
+  expect(only).toEqual({ model: 'digits@4', rows: 1, parts: [[0, 0, 2, ['0 deadline-missed']]] })
+})
+
+test('nothing overtakes a record of its own partition', async () => {
+  const parts = [
+    partOf(0, 0, [0, 1], { 1: inTime }),
+    partOf(0, 2, [2, 3], { 0: inTime, 1: inTime }),
+    partOf(1, 0, [0], { 0: tooLate }),
+    partOf(1, 1, [1], { 0: inTime }),
+  ]
+  expect((await run(parts)).map(({ model }) => model)).toEqual(['digits@4'])
+})
+
+test('while the fallback waits for a schema, what follows waits behind it', async () => {
+  const later: RecordDecoder = { decode: async (records) => decodeRecords(records) }
+  expect(await run([partOf(0, 0, [0, 1], { 0: inTime })], later)).toEqual([
+    { model: 'fast@1', rows: 1, parts: [[0, 0, 1, []]] },
+    { model: 'digits@4', rows: 1, parts: [[0, 1, 2, []]] },
+  ])
+})
