@@ -71,7 +71,7 @@ test('a fallback that cannot keep the deadline keeps the worker from starting, a
     deadline: { class: 'firm', ms: 20, fallback: 'digits@greedy' },
     verification: { measureMs: 0, batchSizes: [1], replayRecords: 0 },
   })
-  await expect(worker.finished).rejects.toMatchObject({
+  await expect(worker.running).rejects.toMatchObject({
     code: 'deadline-unfit',
     detail: expect.stringMatching(/^deadline\.fallback: digits@greedy: deadline: the budgets for 1 record add up/),
   })

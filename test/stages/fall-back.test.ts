@@ -23,7 +23,6 @@ function partOf(
   late: Record<number, number>,
 ) {
   const part = decoded(fetched(partition, start, records), main)
-  main.retain()
   return withMissed(
     part,
     new Map(Object.entries(late).map(([index, at]) => [Number(index), missed('admission', at, at + 5)])),

@@ -64,7 +64,12 @@ const prediction = (offset: number, generation = offset < 20 ? 1 : 2): Predictio
 const whole = () => records.filter(({ offset }) => offset % 10 !== 9).map(({ offset }) => prediction(offset))
 const dead = new Set([9, 19, 29, 39])
 
-const verify = (predictions: readonly Prediction[], tolerance = 0, elsewhere: ReadonlySet<number> = dead) => {
+const verify = (
+  predictions: readonly Prediction[],
+  tolerance = 0,
+  elsewhere: ReadonlySet<number> = dead,
+  fallback?: string,
+) => {
   const table = createFenceTable()
   table.apply(fenceAt(1, 0))
   table.apply(fenceAt(2, 20))
@@ -76,7 +81,7 @@ const verify = (predictions: readonly Prediction[], tolerance = 0, elsewhere: Re
   }
   const recomputer = createRecomputer(table, loader, decoder)
   const logs = { topic: 'in', partition: 0, input: input(), predictions: said(), elsewhere }
-  return verifyPredictions([logs], { recomputer, tolerance })
+  return verifyPredictions([logs], { recomputer, tolerance, fallback })
 }
 
 test('what was published is what the logs say: everything is accounted for', async () => {
@@ -90,6 +95,23 @@ test('what was published is what the logs say: everything is accounted for', asy
     generations: [1, 2],
     differences: [],
   })
+})
+
+test('what a fallback has answered is what it has to say, and nobody else may stand in', async () => {
+  const stoodIn = (offset: number) => ({
+    ...prediction(offset),
+    model: 'fast@1',
+    digest: 'digest-fast',
+    label: `fast@1 says ${offset}`,
+  })
+  const all = whole().map((one) => (one.offset % 3 === 0 ? stoodIn(one.offset) : one))
+  // One was scored again after a crash, by the model this time.
+  const twice = [...all.slice(0, 4), prediction(3), ...all.slice(4)]
+  expect(await verify(twice, 0, dead, 'fast@1')).toMatchObject({ equal: 36, duplicates: 1, unequal: 0 })
+  expect((await verify(all)).differences[0]).toMatchObject({ offset: 0, kind: 'model' })
+  const lying = all.map((one) => (one.offset === 3 ? { ...one, label: 'something else' } : one))
+  const report = await verify(lying, 0, dead, 'fast@1')
+  expect(report.differences).toEqual([expect.objectContaining({ offset: 3, kind: 'value' })])
 })
 
 test('a stretch that was scored twice is counted as duplicates, and nothing else', async () => {
