@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { millrace } from '../fixtures/cli.js'
 import { createDeployment } from '../fixtures/deployment.js'
 import { slowly, storeDigitModel, stubborn } from '../fixtures/digit-models.js'
+import { roundsPerMs } from '../fixtures/slow-model.js'
 import { temporaryDirectory } from '../fixtures/stack-programs.js'
 
 const budget = (kind: string, budgetMs: number) => ({ class: kind, budgetMs, perRecords: 1 })
@@ -11,13 +12,13 @@ const budget = (kind: string, budgetMs: number) => ({ class: kind, budgetMs, per
 test('a switch to a model that cannot keep the deadline is refused with the arithmetic, and the one that can goes on', async () => {
   const directory = await temporaryDirectory()
   await copyFile('models/bundles/digits@1.tar.gz', join(directory, 'digits@1.tar.gz'))
-  await storeDigitModel(directory, 'slow', { graph: slowly(100_000) })
-  const stages = { preprocess: budget('soft', 4), inference: budget('firm', 5.5) }
+  await storeDigitModel(directory, 'slow', { graph: slowly(Math.round(150 * (await roundsPerMs(10)))) })
+  const stages = { preprocess: budget('soft', 4), inference: budget('firm', 45.5) }
   await storeDigitModel(directory, 'greedy', { graph: stubborn, change: { stages } })
   const deployment = await createDeployment({ partitions: 1 })
   const worker = await deployment.worker({
     bundles: { directory },
-    deadline: { class: 'firm', ms: 10 },
+    deadline: { class: 'firm', ms: 50 },
     verification: { measureMs: 0, batchSizes: [1], replayRecords: 0 },
   })
   const of = ['--deployment', deployment.name]
@@ -25,17 +26,17 @@ test('a switch to a model that cannot keep the deadline is refused with the arit
   const slow = await millrace(['switch', 'digits@slow', '--wait', ...of])
   expect(slow.code).toBe(1)
   expect(slow.stdout + slow.stderr).toMatch(
-    /digits@slow: deadline: p99 of a record alone [\d.]+ \+ batch.maxDelayMs 1 = [\d.]+ ms of 10/,
+    /digits@slow: deadline: p99 of a record alone [\d.]+ \+ batch.maxDelayMs 1 = [\d.]+ ms of 50/,
   )
   const greedily = await millrace(['switch', 'digits@greedy', '--wait', ...of])
   expect(greedily.code).toBe(1)
   expect(greedily.stdout + greedily.stderr).toContain(
-    'the budgets for 1 record add up past the deadline: preprocess 4 + inference 5.5 + batch.maxDelayMs 1 = 10.5 ms of 10',
+    'the budgets for 1 record add up past the deadline: preprocess 4 + inference 45.5 + batch.maxDelayMs 1 = 50.5 ms of 50',
   )
   expect(worker.status.model.active?.model).toBe('digits@1')
 
   // Whoever has the settings of the deployment need not ask its workers.
-  const settings = ['deadline.class=firm', 'deadline.ms=10', `bundles.directory=${directory}`]
+  const settings = ['deadline.class=firm', 'deadline.ms=50', `bundles.directory=${directory}`]
   const short = ['verification.measureMs=0', 'verification.batchSizes=[1]']
   const asked = await millrace([
     ...['models', 'verify', 'digits@slow', ...of],
