@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../fixtures/stack-programs.js'
 test('what the model cannot answer in time its fallback does, and the prediction names it', async () => {
   const directory = await temporaryDirectory()
   await copyFile('models/bundles/digits@1.tar.gz', join(directory, 'digits@1.tar.gz'))
-  await storeDigitModel(directory, 'slow', { graph: slowly(Math.round(3_000 * (await roundsPerMs(10)))) })
+  await storeDigitModel(directory, 'slow', { graph: slowly(Math.round(2_400 * (await roundsPerMs(10)))) })
   const deployment = await createDeployment({ partitions: 1 })
   const worker = await deployment.worker({
     model: 'digits@slow',
@@ -26,7 +26,7 @@ test('what the model cannot answer in time its fallback does, and the prediction
   // One for the model, which takes longer than the next has.
   await send(600_000)
   await deployment.answered()
-  await send(1_500)
+  await send(1_200)
   await deployment.answered()
   expect(deployment.predictions.items.map(({ offset, model, generation }) => [offset, model, generation])).toEqual([
     [0, 'digits@slow', 1],
