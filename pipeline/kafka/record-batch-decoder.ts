@@ -72,7 +72,8 @@ export const createRecordReader = (
             return true
           },
           (error: unknown) => {
-            throw error instanceof MillraceError ? error : new BrokenRecords(String(error))
+            if (!(error instanceof MillraceError)) throw new BrokenRecords(String(error))
+            throw error.code === 'batch-corrupt' ? new BrokenRecords(error.detail) : error
           },
         )
       open = openBatch(whole, records, loan)

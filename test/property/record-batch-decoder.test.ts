@@ -199,6 +199,8 @@ test('a batch that is cut off at the end of a response is left out, with all aft
 
 const damage = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 6 })
 
+const bare = { key: null, value: null, headers: undefined, timestamp: 1_700_000_000_000 }
+
 test('damaged bytes are an error that says so, or records; never anything else', async () => {
   await fc.assert(
     fc.asyncProperty(deeds, damage, fc.boolean(), async (done, wounds, sealed) => {
@@ -217,6 +219,19 @@ test('damaged bytes are an error that says so, or records; never anything else',
           expect(error).toMatchObject({ code: 'batch-corrupt', message: expect.stringContaining('input 0') })
       }
     }),
-    { numRuns: 120 },
+    {
+      numRuns: 120,
+      // It reads as a codec that nobody has.
+      examples: [
+        [
+          [{ does: 'transact', producer: 1, records: [bare], codec: 0 }],
+          [
+            [1, 5],
+            [0, 0],
+          ],
+          true,
+        ],
+      ],
+    },
   )
 })
