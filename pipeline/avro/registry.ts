@@ -11,8 +11,8 @@ export interface RegistryOptions {
   readonly ca?: string
   /** of one request; default 5,000 */
   readonly timeoutMs?: number
-  /** `waiting` is said with what is waited for, `running` when it goes on */
-  readonly onState?: (state: 'running' | 'waiting', detail: string) => void
+  /** `waiting` is said with what is waited for, and the error behind it; `running` when it goes on */
+  readonly onState?: (state: 'running' | 'waiting', detail: string, error?: MillraceError) => void
   /** closes the registry */
   readonly signal?: AbortSignal
 }
@@ -131,7 +131,7 @@ function createPatience({ url, onState }: RegistryOptions, closed: AbortSignal) 
           if (!(error instanceof MillraceError) || error.code !== 'registry-unreachable') throw error
           if (!waits) waiting++
           waits = true
-          if (!closed.aborted) onState?.('waiting', error.line)
+          if (!closed.aborted) onState?.('waiting', error.line, error)
           await backoff.wait(closed)
         }
       }

@@ -1,13 +1,12 @@
 /** The schema registry for somebody who waits for an answer: one that is silent is waited for, but not for ever. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { errors, MillraceError } from '../../stages/errors.js'
+import type { MillraceError } from '../../stages/errors.js'
 import { createRegistry, type SchemaRegistry } from '../avro/registry.js'
 import type { Config } from '../config.js'
 import { registryOptionsOf } from '../registry-options.js'
 import type { Connection } from './connection.js'
 
 const patienceMs = 5_000
-const code = 'registry-unreachable'
 
 export interface PatientRegistry {
   readonly registry: SchemaRegistry
@@ -25,13 +24,13 @@ export const openRegistry = async (
   const ended = new AbortController()
   const giveUp = () => closing.abort()
   signal.addEventListener('abort', giveUp, { once: true })
-  let trouble: string | undefined
+  let trouble: MillraceError | undefined
   const registry = createRegistry({
     ...(await registryOptionsOf(config)),
     signal: closing.signal,
-    onState: (state, detail) => {
+    onState: (state, _, error) => {
       const first = trouble === undefined && state === 'waiting'
-      trouble = state === 'waiting' ? detail : undefined
+      trouble = state === 'waiting' ? error : undefined
       if (first)
         void delay(patienceMs, undefined, { signal: ended.signal }).then(
           () => trouble && giveUp(),
@@ -42,8 +41,7 @@ export const openRegistry = async (
   return {
     registry,
     explain(error) {
-      if (signal.aborted || trouble === undefined || !closing.signal.aborted) return error
-      return new MillraceError(code, trouble.replace(`${errors[code].message}: `, ''), { cause: error })
+      return signal.aborted || !closing.signal.aborted ? error : (trouble ?? error)
     },
     close() {
       ended.abort()
