@@ -3,7 +3,7 @@
  * its cluster remembers, for as long as it lives: whoever uses it throws it away with the producer when a request fails.
  */
 import type { Broker, Cluster } from 'kafkajs'
-import { internal } from './internals.js'
+import { patchOnce } from './internals.js'
 
 interface Wanted {
   readonly groupId: string
@@ -19,13 +19,9 @@ const transaction = 1
 
 /** by cluster of a transactional producer */
 const coordinators = new WeakMap<InnerCluster, Map<string, Broker>>()
-let installed = false
 
 /** Idempotent; does nothing on a release of kafkajs that is not known. */
-export const installCoordinatorCache = (): void => {
-  const cluster = installed ? undefined : internal<{ prototype: InnerCluster }>('cluster')?.prototype
-  if (!cluster) return
-  installed = true
+export const installCoordinatorCache = patchOnce<{ prototype: InnerCluster }>('cluster', ({ prototype: cluster }) => {
   const { findGroupCoordinator } = cluster
   cluster.findGroupCoordinator = async function (wanted) {
     if (wanted.coordinatorType === transaction && !coordinators.has(this)) coordinators.set(this, new Map())
@@ -37,4 +33,4 @@ export const installCoordinatorCache = (): void => {
     known?.set(key, found)
     return found
   }
-}
+})

@@ -3,7 +3,7 @@
  * missing then looks like a broker that is away. Here the refusal comes out.
  */
 import { kafkaErrorType } from './errors.js'
-import { internal } from './internals.js'
+import { patchOnce } from './internals.js'
 
 interface Wanted {
   readonly groupId: string
@@ -22,13 +22,8 @@ interface InnerCluster {
   findGroupCoordinatorMetadata(wanted: Wanted): Promise<unknown>
 }
 
-let installed = false
-
 /** Idempotent; does nothing on a release of kafkajs that is not known. */
-export const installCoordinatorErrors = (): void => {
-  const cluster = installed ? undefined : internal<{ prototype: InnerCluster }>('cluster')?.prototype
-  if (!cluster) return
-  installed = true
+export const installCoordinatorErrors = patchOnce<{ prototype: InnerCluster }>('cluster', ({ prototype: cluster }) => {
   const { findGroupCoordinatorMetadata } = cluster
   cluster.findGroupCoordinatorMetadata = async function (wanted) {
     try {
@@ -40,4 +35,4 @@ export const installCoordinatorErrors = (): void => {
       throw kafkaErrorType(answer)?.endsWith('AUTHORIZATION_FAILED') ? answer : error
     }
   }
-}
+})

@@ -16,6 +16,17 @@ let open = internalsKnown
 /** The inner module at `path` below kafkajs/src, or undefined for a release that nobody has read. */
 export const internal = <T>(path: string): T | undefined => (open ? (require(`kafkajs/src/${path}`) as T) : undefined)
 
+/** Patches the inner module at `path` when it is first called, and never again; does nothing on a release that nobody has read. */
+export const patchOnce = <T>(path: string, patch: (module: T) => void): (() => void) => {
+  let patched = false
+  return () => {
+    const module = patched ? undefined : internal<T>(path)
+    if (module === undefined) return
+    patched = true
+    patch(module)
+  }
+}
+
 /** Closes the door, before anything went through it: for measuring what the public interface alone costs. */
 export const closeInternals = (): void => {
   open = false

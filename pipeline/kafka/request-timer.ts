@@ -2,7 +2,7 @@
  * kafkajs re-arms a timer on every connection with a delay that lies in the past: a timer that fires each millisecond for as long as the
  * connection is idle, and a TimeoutNegativeWarning on Node 24. With nothing pending there is nothing to check: `push` arms it again.
  */
-import { internal } from './internals.js'
+import { patchOnce } from './internals.js'
 
 interface RequestQueue {
   readonly pending: readonly unknown[]
@@ -15,14 +15,9 @@ interface RequestQueue {
 /** how often a full queue is looked at, as kafkajs has it */
 const pendingIntervalMs = 10
 
-let installed = false
-
 /** Idempotent; does nothing on a release of kafkajs that is not known. */
-export const installRequestTimer = (): void => {
-  const queue = installed ? undefined : internal<{ prototype: RequestQueue }>('network/requestQueue')
-  if (!queue) return
-  installed = true
-  queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
+export const installRequestTimer = patchOnce<{ prototype: RequestQueue }>('network/requestQueue', ({ prototype }) => {
+  prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
     if (this.throttleCheckTimeoutId || this.pending.length === 0) return
     const throttledMs = this.throttledUntil - Date.now()
     this.throttleCheckTimeoutId = setTimeout(
@@ -33,4 +28,4 @@ export const installRequestTimer = (): void => {
       throttledMs > 0 ? throttledMs : pendingIntervalMs,
     )
   }
-}
+})

@@ -3,7 +3,7 @@
  * while it still gathers, and once. kafkajs tells it of the offsets when they are sent, and again each time: a round trip during which everything
  * waits for the commit.
  */
-import { internal } from './internals.js'
+import { patchOnce } from './internals.js'
 
 interface InTransaction {
   readonly transactionalId: string
@@ -21,7 +21,6 @@ interface InnerBroker {
 const groups = new Map<string, string>()
 /** by transactional id: who has told the transaction that is open of them */
 const told = new Map<string, string>()
-let installed = false
 
 /** The offsets that transactions of this id hold are those of the group. Does nothing on a release of kafkajs that is not known. */
 export const holdsOffsetsOf = (groupId: string, transactionalId: string): void => {
@@ -35,10 +34,7 @@ export const forgetTransactions = (transactionalId: string): void => {
   told.delete(transactionalId)
 }
 
-const install = (): void => {
-  const broker = installed ? undefined : internal<{ prototype: InnerBroker }>('broker')?.prototype
-  if (!broker) return
-  installed = true
+const install = patchOnce<{ prototype: InnerBroker }>('broker', ({ prototype: broker }) => {
   const { addPartitionsToTxn, addOffsetsToTxn, endTxn } = broker
 
   broker.addPartitionsToTxn = async function (request) {
@@ -58,7 +54,7 @@ const install = (): void => {
     told.delete(request.transactionalId)
     return endTxn.call(this, request)
   }
-}
+})
 
 /** A new owner of the id has another epoch, and so has the same one that took it anew. */
 const tellerOf = ({ producerId, producerEpoch }: InTransaction) => `${producerId}/${producerEpoch}`

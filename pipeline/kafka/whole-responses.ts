@@ -3,7 +3,7 @@
  * they are taken as they are; authentication, and every other socket, stays kafkajs's.
  */
 import type { Socket } from 'node:net'
-import { internal } from './internals.js'
+import { patchOnce } from './internals.js'
 import { givesFrames } from './socket.js'
 
 interface Connection {
@@ -18,19 +18,14 @@ interface Connection {
 /** length and correlation id */
 const headerBytes = 8
 
-let installed = false
-
 /** Idempotent; does nothing on a release of kafkajs that is not known. */
-export const installWholeResponses = (): void => {
-  const connection = installed ? undefined : internal<{ prototype: Connection }>('network/connection')
-  if (!connection) return
-  installed = true
-  const { processData } = connection.prototype
-  connection.prototype.processData = function (this: Connection, data) {
+export const installWholeResponses = patchOnce<{ prototype: Connection }>('network/connection', ({ prototype }) => {
+  const { processData } = prototype
+  prototype.processData = function (this: Connection, data) {
     const taken =
       !this.authHandlers && this.bytesBuffered === 0 && data.length >= headerBytes && givesFrames(this.socket)
     if (!taken) return processData.call(this, data)
     const [size, correlationId] = [data.readInt32BE(0), data.readInt32BE(4)]
     this.requestQueue.fulfillRequest({ size, correlationId, payload: data.subarray(headerBytes) })
   }
-}
+})

@@ -4,7 +4,11 @@ import { createKafkaSource } from '../../../pipeline/kafka/source.js'
 import { createTopic, send, testKafka, uniqueName } from '../../fixtures/kafka.js'
 import { startMember, type TestMember } from '../../fixtures/member.js'
 
-vi.mock('../../../pipeline/kafka/internals.js', () => ({ internalsKnown: false, internal: () => undefined }))
+vi.mock('../../../pipeline/kafka/internals.js', () => ({
+  internalsKnown: false,
+  internal: () => undefined,
+  patchOnce: () => () => undefined,
+}))
 
 const members: TestMember[] = []
 afterEach(async () => {
