@@ -1,7 +1,8 @@
 /** How a worker keeps its deadline: who missed it and where that was found, and how much time was left at each stage. */
 import { deadlineOf } from '../stages/deadline.js'
-import type { DeadlineRule, Decoded, Missed, Rejected, Scored } from '../stages/ports.js'
-import { observing, type PipeObserver } from './pipe-observer.js'
+import { isMissed } from '../stages/missed.js'
+import type { DeadlineRule, Decoded, Scored } from '../stages/ports.js'
+import { observers, observing, type PipeObserver } from './pipe-observer.js'
 import { createRecentTimes } from './recent-times.js'
 
 /** Where time is left: as a batch is handed to the model, as it comes back, as the broker has acknowledged what was made of it. */
@@ -37,7 +38,7 @@ export function createDeadlineStats(rule: () => DeadlineRule, today: () => numbe
       const { ms } = rule()
       let row = 0
       for (const part of batch.parts) {
-        for (const [index, record] of part.records.entries()) {
+        for (let index = 0; index < part.records.length; index++) {
           const found = part.rejected.get(index) ?? batch.failed.get(row)
           const late = batch.late?.has(row)
           if (!part.rejected.has(index)) row++
@@ -45,14 +46,14 @@ export function createDeadlineStats(rule: () => DeadlineRule, today: () => numbe
           records++
           if (found) missed[found.stage]++
           else if (late) missed.inference++
-          else if (deadlineOf(record, ms) < now) missed.publish++
+          else if (deadlineOf(part.records[index]!, ms) < now) missed.publish++
         }
       }
     },
   })
   const timing = observeSlack(rule, (stage, ms) => slack[stage].add(ms), today)
   return {
-    observer: { ...timing, published: (encoded) => [counting, timing].forEach((one) => void one.published(encoded)) },
+    observer: observers([counting, timing]),
     snapshot: () => ({
       ...rule(),
       records,
@@ -93,5 +94,3 @@ export function observeSlack(
     published: ({ batch: { parts } }) => look('publish', parts),
   })
 }
-
-const isMissed = (rejected: Rejected): rejected is Missed => rejected.code === 'deadline-missed'

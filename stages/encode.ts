@@ -1,10 +1,10 @@
 import { map, type OperatorFunction } from 'rxjs'
 import { deadLetter } from './dead-letter.js'
 import { mergeCovered } from './merge-covered.js'
+import { isMissed } from './missed.js'
 import type {
   Encoded,
   LateEncoder,
-  Missed,
   Outgoing,
   OutgoingRecord,
   OutputKind,
@@ -83,8 +83,6 @@ function fitting(result: OutgoingRecord | Rejected, maxBytes: number): OutgoingR
     reason: `the prediction has ${bytes} bytes with key and headers, at most ${maxBytes} may be`,
   }
 }
-
-const isMissed = (rejected: Rejected): rejected is Missed => rejected.code === 'deadline-missed'
 
 function group(groups: Map<number, OutgoingRecord[]>, partition: number): OutgoingRecord[] {
   let records = groups.get(partition)

@@ -1,7 +1,8 @@
 import { asyncScheduler, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs'
 import { type BatchCosts, likely } from './batch-size.js'
 import type { Leases } from './leases.js'
-import type { Decoded, DecodedRows, Generation, MicroBatch, Missed, RecordDecoder, Rejected } from './ports.js'
+import { isMissed } from './missed.js'
+import type { Decoded, DecodedRows, Generation, MicroBatch, RecordDecoder, Rejected } from './ports.js'
 import { recordBytes } from './record-bytes.js'
 import { sliceDecoded } from './slice-decoded.js'
 import { stage } from './stage.js'
@@ -105,8 +106,6 @@ function frontsOf(parts: readonly Decoded[], costs: BatchCosts, now: number): Ma
   }
   return fronts
 }
-
-const isMissed = (rejected: Rejected): rejected is Missed => rejected.code === 'deadline-missed'
 
 /** The front of a part, decoded for the fallback. */
 function answerable(part: Decoded, { length, chosen }: Front, options: FallBackOptions): Decoded | Promise<Decoded> {

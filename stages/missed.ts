@@ -1,4 +1,4 @@
-import type { Missed } from './ports.js'
+import type { Missed, Rejected } from './ports.js'
 
 /** What a record is that is, or would be, ready at `at` and whose deadline is before that. */
 export function missed(stage: Missed['stage'], deadline: number, at: number): Missed {
@@ -9,3 +9,5 @@ export function missed(stage: Missed['stage'], deadline: number, at: number): Mi
       : `it was scored ${missedByMs.toFixed(1)} ms too late`
   return { code: 'deadline-missed', reason, stage, deadline, missedByMs }
 }
+
+export const isMissed = (rejected: Rejected): rejected is Missed => rejected.code === 'deadline-missed'

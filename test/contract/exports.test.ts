@@ -33,7 +33,7 @@ const vocabulary: Record<string, readonly string[]> = {
   'merge-outgoing': ['mergeOutgoing'],
   'merge-outputs': ['mergeOutputs', 'noOutputs'],
   'micro-batch': ['microBatch'],
-  missed: ['missed'],
+  missed: ['isMissed', 'missed'],
   'most-in-time': ['mostInTime'],
   'placed-records': ['PlacedRecord', 'Reply'],
   ports: ['InferenceError'],
