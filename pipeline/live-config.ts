@@ -2,7 +2,7 @@
  * The configuration of a running worker. A few settings may change while it runs; they are checked together with all the others, and either
  * all of a change is taken or nothing of it.
  */
-import { Subject } from 'rxjs'
+import { Subject, type Subscription } from 'rxjs'
 import { MillraceError } from '../stages/errors.js'
 import { type Config, parseConfig } from './config.js'
 import type { ConfigSource } from './config-load.js'
@@ -80,6 +80,12 @@ export function createLiveConfig(config: Config, from: ReadonlyMap<string, Confi
     },
   }
 }
+
+/** Logs at the level that is set, as it changes. Whoever subscribes ends it. */
+export const keepLevel = (log: { level: string }, live: Pick<LiveConfig, 'changes' | 'current'>): Subscription =>
+  live.changes.subscribe((changes) => {
+    if (changes.some(({ path }) => path === 'logLevel')) log.level = live.current.logLevel
+  })
 
 /** `batch.maxRecords 512 → 1024, logLevel info → debug` */
 export const describeChanges = (changes: readonly SettingChange[]): string =>

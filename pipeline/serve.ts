@@ -18,7 +18,7 @@ import type { HttpServer, HttpServerOptions } from './http/server.js'
 import { createKafka } from './kafka/client.js'
 import { groupStatus } from './kafka/group-status.js'
 import { kafkaOptionsOf } from './kafka-options.js'
-import { createLiveConfig } from './live-config.js'
+import { createLiveConfig, keepLevel } from './live-config.js'
 import { createMetrics, type PartitionLag } from './metrics.js'
 import { observers } from './pipe-observer.js'
 import { pushModel } from './push-model.js'
@@ -73,9 +73,7 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
     metrics.watch(worker, () => lagOf(worker, watch))
     await modelIsLoading(worker)
     const log = logger.child({ worker: worker.id })
-    live.changes.subscribe((changes) => {
-      if (changes.some(({ path }) => path === 'logLevel')) log.level = live.current.logLevel
-    })
+    keepLevel(log, live)
     const server = await listen(sources?.get('http.port'), {
       settings: config.http,
       logger: log,

@@ -2,7 +2,7 @@
 import { ReplaySubject, type Subject } from 'rxjs'
 import { createEventLog, type EventLog } from './event-log.js'
 import { levelOf } from './event-table.js'
-import { describeChanges } from './live-config.js'
+import { describeChanges, keepLevel } from './live-config.js'
 import type { Logger } from './logging.js'
 import type { ModelEvent } from './messages.js'
 import type { WorkerClients } from './worker-clients.js'
@@ -15,11 +15,14 @@ const mostKept = 100
 /** What there is to say of a worker from its first moment on, changes of its settings among it: kept until `D.events` can be written. */
 export function openSaid({ live, log, onClose }: Pick<WorkerScope, 'live' | 'log' | 'onClose'>): Subject<Said> {
   const said = new ReplaySubject<Said>(mostKept)
+  const levelling = keepLevel(log, live)
   const changing = live.changes.subscribe((changes) => {
-    if (changes.some(({ path }) => path === 'logLevel')) log.level = live.current.logLevel
     said.next({ type: 'configured', reason: describeChanges(changes), at: Date.now() })
   })
-  onClose(async () => changing.unsubscribe())
+  onClose(async () => {
+    levelling.unsubscribe()
+    changing.unsubscribe()
+  })
   return said
 }
 
