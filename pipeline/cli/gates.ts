@@ -12,9 +12,9 @@ import { trustedKeysOf } from '../trusted-keys.js'
 import { verifyForSwitch } from '../verification.js'
 import type { Context } from './context.js'
 import { CommandFailed } from './failure.js'
-import { readKey } from './key-file.js'
 import { collect } from './options.js'
 import type { Colors } from './output.js'
+import { readText } from './text-file.js'
 
 export interface GateFlags {
   readonly topic?: string
@@ -31,7 +31,7 @@ export const gateOptions = (command: Command): Command =>
 export const reportGates = async (context: Context, path: string, flags: GateFlags): Promise<void> => {
   const { output, signal } = context
   const trustedKeys = await Promise.all(
-    (flags.trust ?? []).map(async (file) => ({ name: basename(file), publicKeyPem: await readKey(file) })),
+    (flags.trust ?? []).map(async (file) => ({ name: basename(file), publicKeyPem: await readText(file) })),
   )
   const { sources } = await context.readSettings()
   const report =

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { MillraceError } from '../../stages/errors.js'
 
-/** Text of a key in PEM. Throws `file-unreadable`. */
-export const readKey = async (path: string): Promise<string> => {
+/** A text in UTF-8. Throws `file-unreadable`. */
+export const readText = async (path: string): Promise<string> => {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {

@@ -3,9 +3,9 @@ import type { Command } from 'commander'
 import { MillraceError } from '../../../stages/errors.js'
 import { generateKeys, signBundle } from '../../model/signature.js'
 import { type Context, contextOf } from '../context.js'
-import { readKey } from '../key-file.js'
 import { examples } from '../options.js'
 import type { Session } from '../session.js'
+import { readText } from '../text-file.js'
 
 /** `sign` and `keygen`, below `millrace bundle`. */
 export const addBundleKeys = (bundle: Command, session: Session): void => {
@@ -52,6 +52,6 @@ const runKeygen = async (context: Context, name: string, force = false): Promise
 }
 
 const runSign = async (context: Context, path: string, key: string): Promise<void> => {
-  const { ref, digest } = await signBundle(path, await readKey(key))
+  const { ref, digest } = await signBundle(path, await readText(key))
   context.output.result({ path, ref, digest }, () => `${path}: ${ref} is signed, digest ${digest}`)
 }

@@ -5,10 +5,10 @@ import { rollBackGroup } from '../../swap/group-rollback.js'
 import { type Context, contextOf } from '../context.js'
 import { CommandFailed } from '../failure.js'
 import { plural, shortDigest } from '../format.js'
-import { readKey } from '../key-file.js'
 import { examples, positiveNumber } from '../options.js'
 import type { Session } from '../session.js'
 import { createSwitchView, workersTable } from '../switch-view.js'
+import { readText } from '../text-file.js'
 
 interface RollbackFlags {
   readonly key?: string
@@ -50,7 +50,7 @@ const run = async (context: Context, flags: RollbackFlags): Promise<void> => {
 }
 
 const rollBack = async (context: Context, config: Config, { key, wait, timeout }: RollbackFlags) => {
-  const pem = key === undefined ? undefined : await readKey(key)
+  const pem = key === undefined ? undefined : await readText(key)
   const view = createSwitchView(context.output)
   return withGroup(context, config, { key: pem, events: 'all' }, async ({ dialogue, fences }) => {
     try {

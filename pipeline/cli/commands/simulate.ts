@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { MillraceError } from '../../../stages/errors.js'
@@ -10,6 +9,7 @@ import { count } from '../format.js'
 import { examples, numberFromZero, positiveNumber, wholeNumber } from '../options.js'
 import { facts } from '../output.js'
 import type { Session } from '../session.js'
+import { readText } from '../text-file.js'
 
 interface SimulateFlags {
   readonly profile: string
@@ -53,8 +53,8 @@ export const addSimulate = (program: Command, session: Session): void => {
 const run = async (context: Context, flags: SimulateFlags): Promise<void> => {
   const kind = flags.class
   if (kind !== 'soft' && kind !== 'firm') throw new MillraceError('usage', `--class ${kind}: soft or firm`)
-  const table = parse(profile, await read(flags.profile), flags.profile).table
-  const trace = flags.trace === undefined ? steady(flags) : parseTrace(await read(flags.trace), flags.trace)
+  const table = parse(profile, await readText(flags.profile), flags.profile).table
+  const trace = flags.trace === undefined ? steady(flags) : parseTrace(await readText(flags.trace), flags.trace)
   const { deadlineMs, afterMs, maxRecords, maxDelayMs } = flags
   const simulated = simulate(trace, {
     rule: { class: kind, ms: deadlineMs },
@@ -117,14 +117,6 @@ const profile = z.object({
   table: z.array(z.object({ rows: z.number().positive(), batches: time.default(0), p50Ms: time, p99Ms: time })).min(1),
 })
 const arrival = z.object({ at: time, partition: z.int().nonnegative(), deadlineMs: time.optional() })
-
-const read = async (path: string): Promise<string> => {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw new MillraceError('file-unreadable', `${path}: ${(error as Error).message}`)
-  }
-}
 
 const parseTrace = (text: string, path: string): Arrival[] =>
   text

@@ -8,10 +8,10 @@ import { maxSwitchTimeoutMs, switchGroup } from '../../swap/group-switch.js'
 import { type Context, contextOf } from '../context.js'
 import { CommandFailed } from '../failure.js'
 import { duration, plural } from '../format.js'
-import { readKey } from '../key-file.js'
 import { examples, positiveNumber } from '../options.js'
 import type { Session } from '../session.js'
 import { createSwitchView, workersTable } from '../switch-view.js'
+import { readText } from '../text-file.js'
 
 interface SwitchFlags {
   readonly digest?: string
@@ -59,7 +59,7 @@ const run = async (context: Context, model: string | undefined, flags: SwitchFla
   if (model !== undefined && !/^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$/.test(model))
     throw usage(`${model} is not name@version`)
   const { config } = await context.loadConfig()
-  const key = flags.key === undefined ? undefined : await readKey(flags.key)
+  const key = flags.key === undefined ? undefined : await readText(flags.key)
   if (model === undefined) return abort(context, config, key)
   return flags.wait ? switchAll(context, config, model, flags, key) : send(context, config, model, flags, key)
 }
