@@ -26,7 +26,7 @@ export interface PartState {
 }
 
 /** What keeps a worker from being ready. A shadow that cannot be written, or pushes that cannot be read, are no reason to stop sending records. */
-export const waitsOf = (all: readonly PartState[]): PartState[] =>
+export const waitingParts = (all: readonly PartState[]): PartState[] =>
   all.filter(({ part, state }) => state === 'waiting' && part !== 'shadow' && part !== 'models')
 
 export interface PartStates {

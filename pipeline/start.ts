@@ -9,7 +9,7 @@ import { createDeadlineStats, type DeadlineStats } from './deadline-stats.js'
 import { createLiveConfig, type LiveConfig } from './live-config.js'
 import type { Logger } from './logging.js'
 import type { ModelEvent } from './messages.js'
-import { createPartStates, type Part, type PartState, type PartStates, waitsOf } from './part-states.js'
+import { createPartStates, type Part, type PartState, type PartStates, waitingParts } from './part-states.js'
 import { observers, type PipeObserver } from './pipe-observer.js'
 import { createPipeStats, type PipeStats } from './pipe-stats.js'
 import type { ShadowStats } from './shadow-report.js'
@@ -214,7 +214,8 @@ export function startWorker(options: WorkerOptions): Worker {
     get status() {
       const all = states.all
       const model = modelStatus()
-      const ready = all.some(({ part, state }) => part === 'source' && state === 'running') && waitsOf(all).length === 0
+      const ready =
+        all.some(({ part, state }) => part === 'source' && state === 'running') && waitingParts(all).length === 0
       const pipe = stats.snapshot()
       const { active: activeMs, idle: idleMs } = performance.eventLoopUtilization()
       const mainThread = { activeMs, idleMs }

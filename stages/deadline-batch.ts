@@ -71,14 +71,15 @@ export function deadlineBatch(options: DeadlineBatchOptions): OperatorFunction<D
       if (!oldest || !turns.free) return undefined
       const cost = costs(oldest.decoded.generation)
       const startsAt = Math.max(now, busyUntil)
-      const maxRecords = recordsWithin(limits())
+      const limit = limits()
+      const maxRecords = recordsWithin(limit)
       const firm = deadline().class === 'firm'
       const mayProbe = withModel.length === 0 && now >= probeFrom
       const options = { maxRecords, waiting: waiting.records, firm, costs: cost, now, startsAt, mayProbe }
       const { merged, size, bound, urgent } = chooseBatch(lines, options)
       const full = size.rows === maxRecords
       const idle = allIn && idleness?.idle === true
-      const waitMs = Math.min(oldest.since + limits().maxDelayMs - now, size.slackMs)
+      const waitMs = Math.min(oldest.since + limit.maxDelayMs - now, size.slackMs)
       if (!ended && !full && !urgent && !idle && waitMs > shortestWaitMs) {
         timer = scheduler.schedule(() => advance(), waitMs)
         return undefined

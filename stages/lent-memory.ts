@@ -8,7 +8,6 @@ import type { Decoded, SourceRecord } from './ports.js'
 
 /** One buffer on loan. It is back in its pool as soon as as much is released as was held. */
 export interface LentMemory {
-  readonly memory: ArrayBuffer
   hold(count: number): void
   /** Throws `RangeError` for more than is held: somebody may still be reading. */
   release(count: number): void
@@ -36,7 +35,6 @@ export class MemoryPool {
     const memory = this.fitting(bytes) ?? new ArrayBuffer(2 ** Math.ceil(Math.log2(Math.max(shortestBytes, bytes))))
     let held = 0
     loans.set(memory, {
-      memory,
       hold(count) {
         held += count
       },

@@ -1,7 +1,6 @@
 /** What a partition answered to a fetch, read in runs. */
 import type { KafkaMessage } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
-import type { LentMemory } from '../../stages/lent-memory.js'
 import { decompress } from './broker-requests.js'
 import type { FetchedBatches } from './fetch-response.js'
 import { internal } from './internals.js'
@@ -13,8 +12,6 @@ export interface FetchedRecords {
   readonly reader: RecordReader
   /** the offset to fetch next */
   readonly next: number
-  /** of which one is held until all of this has been read; to be released then */
-  readonly loan?: LentMemory
 }
 
 /** Undefined when nothing was there. Throws or rejects with `batch-corrupt`. */
@@ -29,8 +26,7 @@ export const openFetched = (
   // The broker returns the first batch whole, however long it is, and it ends after the offset that was asked for.
   if (next === undefined || next <= offset)
     throw new MillraceError('batch-corrupt', `${topic} ${partition}, at offset ${offset}: no whole batch`)
-  const reader = createRecordReader(bytes, offset, aborted, decompress, `${topic} ${partition}`, loan)
-  return { next, reader, ...(loan && { loan }) }
+  return { next, reader: createRecordReader(bytes, offset, aborted, decompress, `${topic} ${partition}`, loan) }
 }
 
 interface Decoders {

@@ -2,6 +2,7 @@
  * The fetches of one assignment. What a fetch brought waits as bytes and is decoded a run at a time, when the pipe has room for it; meanwhile
  * the next fetch is under way. kafkajs keeps the membership: it calls `round` over and over, and sends the heartbeats between.
  */
+import type { LentMemory } from '../../stages/lent-memory.js'
 import type { Fetched, TopicPartition } from '../../stages/ports.js'
 import { recordBytes } from '../../stages/record-bytes.js'
 import type { OpenAssignment } from '../assignment.js'
@@ -43,7 +44,7 @@ interface Lane {
   /** where the next run begins; undefined before the first fetch has brought something */
   covered: number | undefined
   /** fetched and not yet handed on */
-  readonly waiting: (FetchedRecords & { readonly bytes: number })[]
+  readonly waiting: (FetchedRecords & { readonly bytes: number; readonly loan: LentMemory | undefined })[]
   /** when it was last served, in rounds: the broker fills its answer in the order of the request */
   served: number
 }
@@ -145,7 +146,7 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
     lane.covered ??= lane.position
     lane.position = fetched.next
     lane.served = rounds
-    lane.waiting.push({ ...fetched, bytes: answer.bytes.length })
+    lane.waiting.push({ ...fetched, bytes: answer.bytes.length, loan: answer.loan })
     waitingBytes += answer.bytes.length
     if (lane.waiting.length === 1) turns.push(lane)
     if (!pumping) {
