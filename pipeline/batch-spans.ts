@@ -43,10 +43,10 @@ export function observeSpans({
   maxLinks = 32,
   now = () => performance.timeOrigin + performance.now(),
 }: BatchSpanOptions): PipeObserver {
-  // Stages keep order. What is not traced has its place too.
+  // Stages keep order, but for publishing exactly once. What is not traced has its place too.
   const scoring: { readonly traced: Traced | undefined; parts: number }[] = []
   const encoding: (Traced | undefined)[] = []
-  const publishing: { readonly traced: Traced | undefined; readonly since: number }[] = []
+  const publishing = new Map<Encoded, { readonly traced: Traced; readonly since: number }>()
   const uncommitted: { readonly traced: Traced; readonly covered: readonly Covered[]; readonly since: number }[] = []
   const committed = new Map<string, number>()
   let fetchedAt = 0
@@ -115,22 +115,26 @@ export function observeSpans({
       span.end(at)
       traced.since = at
     },
-    encoded() {
+    encoded(encoded: Encoded) {
       const traced = encoding.shift()
-      const at = now()
-      publishing.push({ traced, since: at })
-      if (traced) stage('encode', traced, traced.since, at)
-    },
-    published({ batch, covered }: Encoded) {
-      const { traced, since = 0 } = publishing.shift() ?? {}
       if (!traced) return
+      const at = now()
+      publishing.set(encoded, { traced, since: at })
+      stage('encode', traced, traced.since, at)
+    },
+    published(encoded: Encoded) {
+      const one = publishing.get(encoded)
+      if (!one) return
+      publishing.delete(encoded)
+      const { batch, covered } = encoded
+      const { traced, since } = one
       const at = now()
       stage('publish', traced, since, at)
       traced.parts -= batch.parts.length
       if (traced.parts > 0) return
-      const one = { traced, covered, since: at }
-      if (isCommitted(covered)) return end(one, at)
-      uncommitted.push(one)
+      const published = { traced, covered, since: at }
+      if (isCommitted(covered)) return end(published, at)
+      uncommitted.push(published)
       if (uncommitted.length > mostUncommitted) end(uncommitted.shift()!, at)
     },
     committed(offsets) {
@@ -142,9 +146,10 @@ export function observeSpans({
       }
     },
     ended() {
-      const left = [...scoring, ...publishing].map(({ traced }) => traced).concat(encoding)
+      const left = [...scoring, ...publishing.values()].map(({ traced }) => traced).concat(encoding)
       for (const traced of new Set([...left, ...uncommitted.map(({ traced }) => traced)])) traced?.span.end()
-      scoring.length = encoding.length = publishing.length = uncommitted.length = 0
+      scoring.length = encoding.length = uncommitted.length = 0
+      publishing.clear()
       committed.clear()
       decodingSince = undefined
     },

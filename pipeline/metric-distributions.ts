@@ -1,4 +1,5 @@
 /** What has to be measured as batches pass: their sizes, and how long things took. A few observations per batch. */
+import type { Encoded } from '../stages/ports.js'
 import { createBatchesInOrder } from './batches-in-order.js'
 import type { Meters } from './metrics.js'
 import { observing, type PipeObserver } from './pipe-observer.js'
@@ -26,7 +27,8 @@ export const observeDistributions = (
 ): PipeObserver => {
   const queued = (queue: string, ms: number) => histograms.millrace_queue_seconds.observe({ queue }, ms / 1_000)
   const scoring = createBatchesInOrder()
-  const publishing: number[] = []
+  /** when they came to be published; exactly once they do not leave in that order */
+  const publishing = new Map<Encoded, number>()
   /** when the first record of the batch that is open came to it */
   let gathering: number | undefined
   let answeredAt = 0
@@ -54,16 +56,18 @@ export const observeDistributions = (
       queued('inference', begun - whole.at)
       histograms.millrace_inference_seconds.observe({ rows: sizeOf(whole.rows) }, (at - begun) / 1_000)
     },
-    encoded() {
-      publishing.push(now())
+    encoded(encoded) {
+      publishing.set(encoded, now())
     },
-    published({ batch }) {
+    published(encoded) {
+      const { batch } = encoded
       const at = now()
-      queued('publish', at - (publishing.shift() ?? at))
+      queued('publish', at - (publishing.get(encoded) ?? at))
+      publishing.delete(encoded)
       const generation = batch.generation.number
-      if (published && published.generation !== generation)
+      if (published && published.generation < generation)
         histograms.millrace_switch_output_gap_seconds.observe((at - published.at) / 1_000)
-      published = { generation, at }
+      published = { generation: Math.max(generation, published?.generation ?? 0), at }
       const date = today()
       for (const { records } of batch.parts) {
         const ends = records.length > 1 ? [records[0]!, records[records.length - 1]!] : records
@@ -74,7 +78,7 @@ export const observeDistributions = (
     },
     ended() {
       scoring.clear()
-      publishing.length = 0
+      publishing.clear()
       gathering = undefined
       published = undefined
       counters.millrace_pipes_ended_total.inc()

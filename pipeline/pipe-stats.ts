@@ -1,7 +1,7 @@
 /** Counters that are always on: where records are, and where the time goes. A few additions per batch. */
 
 import type { RejectCode } from '../stages/errors.js'
-import type { CloseReason } from '../stages/ports.js'
+import type { CloseReason, Encoded } from '../stages/ports.js'
 import { createBatchesInOrder } from './batches-in-order.js'
 import type { PipeObserver, TransactionResult } from './pipe-observer.js'
 import { createStageTimes, type StageTime } from './stage-times.js'
@@ -53,10 +53,10 @@ export function createPipeStats(now: () => number = () => performance.now()): St
   let inFlightBytes = 0
   const transactions = { committed: 0, aborted: 0 }
   let lastLatencyMs: number | undefined
-  /** when the batches that are being gathered, scored, published came to that stage: stages keep order */
+  /** when the batches that are being gathered, scored, published came to that stage: the first two keep order */
   let gathering: number | undefined
   const scoring = createBatchesInOrder()
-  const publishing: number[] = []
+  const publishing = new Map<Encoded, number>()
   let last = 0
 
   const observer: PipeObserver = {
@@ -93,11 +93,12 @@ export function createPipeStats(now: () => number = () => performance.now()): St
     encoded(encoded) {
       const at = now()
       spend('encode', last, at, encoded.records)
-      publishing.push(at)
+      publishing.set(encoded, at)
       last = at
     },
     published(encoded) {
-      spend('publish', publishing.shift() ?? last, now(), encoded.records)
+      spend('publish', publishing.get(encoded) ?? last, now(), encoded.records)
+      publishing.delete(encoded)
       inFlight -= encoded.records
       inFlightBytes -= encoded.bytes
       for (const { kind, records: sent } of encoded.outgoing) {
@@ -117,7 +118,7 @@ export function createPipeStats(now: () => number = () => performance.now()): St
       inFlight = inFlightBytes = 0
       gathering = undefined
       scoring.clear()
-      publishing.length = 0
+      publishing.clear()
     },
   }
 

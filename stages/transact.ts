@@ -15,8 +15,9 @@ interface Waiting {
 
 /**
  * Publishes exactly once: what was made of a range of an input partition goes, with the offset it was made of, into the open transaction of that
- * partition. Batches are handed on in order, once everything of them is committed; meanwhile the next ones go on, so that scoring does not
- * wait for a transaction. What waits is bounded by the credits given out at the source. An error of the transactor errors the stream.
+ * partition. Batches are handed on once everything of them is committed, those of a partition in order: partitions commit at different moments,
+ * and what one has committed does not wait for another with its credit in hand. Meanwhile the next ones go on, so that scoring does not wait
+ * for a transaction. What waits is bounded by the credits given out at the source. An error of the transactor errors the stream.
  *
  * @example
  * encoded.pipe(transact({ transactor }))
@@ -25,6 +26,20 @@ export function transact({ transactor, onCommitted }: TransactOptions): Operator
   return stage((downstream) => {
     const waiting: Waiting[] = []
     let ended = false
+
+    function handOn(): void {
+      const held = new Set<number>()
+      for (let i = 0; i < waiting.length && !downstream.closed; ) {
+        const { encoded, committed } = waiting[i]!
+        if (committed && !encoded.covered.some(({ partition }) => held.has(partition))) {
+          waiting.splice(i, 1)
+          downstream.next(encoded)
+          continue
+        }
+        for (const { partition } of encoded.covered) held.add(partition)
+        i++
+      }
+    }
 
     async function run(one: Waiting): Promise<void> {
       const { covered, outgoing } = one.encoded
@@ -43,10 +58,7 @@ export function transact({ transactor, onCommitted }: TransactOptions): Operator
       }
       one.committed = true
       onCommitted?.(covered)
-      for (let head = waiting[0]; head?.committed && !downstream.closed; head = waiting[0]) {
-        waiting.shift()
-        downstream.next(head.encoded)
-      }
+      handOn()
       if (ended && waiting.length === 0) downstream.complete()
     }
 

@@ -50,7 +50,7 @@ test('each partition of a batch goes into its own transaction, with what was mad
   ])
 })
 
-test('a batch passes when all of it is committed, in order, and the next ones do not wait to be given', async () => {
+test('a batch passes when all of it is committed, those of a partition in order, and the next ones do not wait to be given', async () => {
   const { open, source, out, settled } = running()
   const [first, second] = [encoded(1, [0, 1]), encoded(2, [0])]
   source.next(first)
@@ -63,6 +63,24 @@ test('a batch passes when all of it is committed, in order, and the next ones do
   open[1]!.commit()
   await settled()
   expect(out).toEqual([first, second])
+})
+
+test('what a partition has committed does not wait for another, which commits at another moment', async () => {
+  const { open, source, out, settled } = running()
+  const batches = [encoded(1, [0]), encoded(2, [1]), encoded(3, [0, 1]), encoded(4, [1])]
+  for (const one of batches) source.next(one)
+  const [first, second, third, alsoThird, fourth] = open
+  second!.commit()
+  alsoThird!.commit()
+  fourth!.commit()
+  await settled()
+  expect(out).toEqual([batches[1]])
+  first!.commit()
+  await settled()
+  expect(out).toEqual([batches[1], batches[0]])
+  third!.commit()
+  await settled()
+  expect(out).toEqual([batches[1], batches[0], batches[2], batches[3]])
 })
 
 test('it completes once everything is committed', async () => {
