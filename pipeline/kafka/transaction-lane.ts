@@ -115,6 +115,9 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
     }
   }
 
+  /** With what the transaction has covered; a portion was taken. */
+  const cover = () => producer.cover(taken[taken.length - 1]!.covered)
+
   const nextBeat = (after: number): number => {
     const { intervalMs } = options
     return after + intervalMs - ((after - beat) % intervalMs)
@@ -129,11 +132,14 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
       const leftMs = deadline - performance.now()
       const full = records + waitingRecords >= options.maxRecords
       if (!begun || leftMs <= 0 || full || waitingBytes >= sendBytes) {
-        begun = true
+        const last = leftMs <= 0 || full
         const portions = take()
         for (const one of portions) records += one.records
+        // The offset need not wait for the answer to the last records; the first have told the transaction that there will be one.
+        if (last && begun) return void (await Promise.all([send(portions), cover()]))
         await send(portions)
-        if (leftMs <= 0 || full) return
+        if (last) return cover()
+        begun = true
         continue
       }
       const woken = new AbortController()
@@ -169,6 +175,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
         await producer.open()
         if ((await expectOneOf(committed, next)) === next) return true
         await send(taken)
+        await cover()
         return false
       } catch (again) {
         if (again instanceof MillraceError && again.code === 'producer-fenced') throw again
@@ -189,7 +196,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
       const { next } = last.covered
       try {
         if (sent) throw sent.error
-        await producer.commit(last.covered)
+        await producer.commit()
         return settle(next)
       } catch (error) {
         if (await recover(error, next)) return settle(next)

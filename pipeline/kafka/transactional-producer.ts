@@ -21,8 +21,10 @@ export interface TransactionalProducer {
   open(): Promise<void>
   /** One request per broker, in the transaction that is open. */
   send(chunks: readonly Chunk[]): Promise<void>
-  /** The offset after what was covered, if anything was and a group's offsets are held, and the end of the transaction; the next begins. */
-  commit(covered?: Covered): Promise<void>
+  /** The offset after what was covered, as the group's, in the transaction that is open. */
+  cover(covered: Covered): Promise<void>
+  /** The end of the transaction; the next begins. */
+  commit(): Promise<void>
   /** Aborts what was sent and not committed, as well as that goes, and disconnects. `open` begins anew. */
   drop(): Promise<void>
 }
@@ -61,13 +63,14 @@ export const createTransactionalProducer = (options: TransactionalProducerOption
       begun = true
       await sendChunks((batch) => transaction!.sendBatch(batch), chunks)
     },
-    async commit(covered) {
+    async cover({ topic, partition, next }) {
+      if (groupId === undefined) throw new Error(`the transactions of ${transactionalId} hold no offsets`)
       begun = true
-      if (covered && groupId !== undefined) {
-        const { topic, partition, next } = covered
-        const topics = [{ topic, partitions: [{ partition, offset: String(next) }] }]
-        await transaction!.sendOffsets({ consumerGroupId: groupId, topics })
-      }
+      const topics = [{ topic, partitions: [{ partition, offset: String(next) }] }]
+      await transaction!.sendOffsets({ consumerGroupId: groupId, topics })
+    },
+    async commit() {
+      begun = true
       await transaction!.commit()
       begun = false
       transaction = await producer!.transaction()
