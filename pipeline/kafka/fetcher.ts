@@ -141,8 +141,9 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
     if (lane.position !== offset) return false
     if (answer.errorCode === offsetOutOfRange) await goOnAfterLoss(lane)
     else if (answer.errorCode !== 0) throw protocolError(answer.errorCode)
-    const fetched = await openFetched(answer, lane.position)
-    if (!fetched) return false
+    const from = lane.position
+    const fetched = await openFetched(answer, from)
+    if (!fetched || lane.position !== from) return false
     lane.covered ??= lane.position
     lane.position = fetched.next
     lane.served = rounds
