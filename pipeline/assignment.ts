@@ -39,7 +39,13 @@ export const openAssignment = <T>(options: AssignmentOptions<T>): OpenAssignment
   })
   const ready = options.ready ?? Promise.resolve()
   const opened = ready.then(() => subscribed)
-  opened.catch(() => undefined)
+  let given: Credits | undefined
+  opened.then(
+    (credits) => {
+      given = credits
+    },
+    () => undefined,
+  )
   let taken = false
 
   const assignment: Assignment = {
@@ -70,7 +76,7 @@ export const openAssignment = <T>(options: AssignmentOptions<T>): OpenAssignment
   const push = async (fetched: Fetched, signal?: AbortSignal): Promise<boolean> => {
     const stop = either(closing.signal, signal)
     try {
-      const credits = await Promise.race([opened, stop.aborted])
+      const credits = given ?? (await Promise.race([opened, stop.aborted()]))
       if (credits === undefined) return false
       const { length } = fetched.records
       try {
@@ -82,7 +88,7 @@ export const openAssignment = <T>(options: AssignmentOptions<T>): OpenAssignment
       if (stop.signal.aborted || !subject.observed) {
         credits.refund(length, fetched.bytes)
         // A pipe that ended by itself takes no more records, but the partitions stay ours until they are revoked.
-        await stop.aborted
+        await stop.aborted()
         return false
       }
       subject.next(fetched)
@@ -115,28 +121,31 @@ export const openAssignment = <T>(options: AssignmentOptions<T>): OpenAssignment
   }
 }
 
-/** A signal that aborts with the first of two, as `AbortSignal.any`, which Node 20.0 lacks; `release` takes the listeners off again. */
+/**
+ * A signal that aborts with the first of two, as `AbortSignal.any`, which Node 20.0 lacks; `release` takes the listeners off again. Where there
+ * is only one it is that, and nothing is made: so it is with every run of a fetch.
+ */
 const either = (first: AbortSignal, second?: AbortSignal) => {
+  if (!second) return { signal: first, aborted: () => aborts(first), release: () => undefined }
   const controller = new AbortController()
-  let resolve: (value: undefined) => void
-  const aborted = new Promise<undefined>((given) => {
-    resolve = given
-  })
-  const abort = () => {
-    controller.abort()
-    resolve(undefined)
-  }
-  const signals = second ? [first, second] : [first]
+  const abort = () => controller.abort()
+  const signals = [first, second]
   for (const signal of signals) signal.addEventListener('abort', abort, { once: true })
   if (signals.some((signal) => signal.aborted)) abort()
   return {
     signal: controller.signal,
-    aborted,
+    aborted: () => aborts(controller.signal),
     release: () => {
       for (const signal of signals) signal.removeEventListener('abort', abort)
     },
   }
 }
+
+const aborts = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
 
 const abortsWithin = (signal: AbortSignal, ms: number): Promise<boolean> =>
   new Promise((resolve) => {

@@ -12,9 +12,15 @@ const known = '2.2.4'
 export const internalsKnown: boolean = (require('kafkajs/package.json') as { version: string }).version === known
 
 let open = internalsKnown
+/** `require` looks for the file anew each time */
+const loaded = new Map<string, unknown>()
 
 /** The inner module at `path` below kafkajs/src, or undefined for a release that nobody has read. */
-export const internal = <T>(path: string): T | undefined => (open ? (require(`kafkajs/src/${path}`) as T) : undefined)
+export const internal = <T>(path: string): T | undefined => {
+  if (!open) return undefined
+  if (!loaded.has(path)) loaded.set(path, require(`kafkajs/src/${path}`))
+  return loaded.get(path) as T
+}
 
 /** Patches the inner module at `path` when it is first called, and never again; does nothing on a release that nobody has read. */
 export const patchOnce = <T>(path: string, patch: (module: T) => void): (() => void) => {
