@@ -1,8 +1,7 @@
 // The size of the image before it is compressed, estimated from what docker/Dockerfile puts into it: node docker/image-size.mjs [BUNDLE.tar.gz …]
 // After `npm run build`. Base: node:22-bookworm-slim as published, unpacked.
-import { execFileSync } from 'node:child_process'
-import { lstatSync, readdirSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 
 const base = 225 * 2 ** 20
 const left = /onnxruntime-node\/bin\/[^/]+\/(darwin|win32)(\/|$)/
@@ -15,18 +14,15 @@ const bytes = (path, skip = () => false) => {
   return readdirSync(path).reduce((sum, name) => sum + bytes(join(path, name), skip), 0)
 }
 
-const listed = execFileSync('npm', ['ls', '--omit=dev', '--all', '--parseable'], {
-  encoding: 'utf8',
-  stdio: ['ignore', 'pipe', 'ignore'],
-})
-const packages = [...new Set(listed.trim().split('\n').slice(1))]
+// What is installed without tools, by the lock file; of packages for a platform only those that are here.
+const { packages: locked } = JSON.parse(readFileSync('package-lock.json', 'utf8'))
+const packages = Object.keys(locked).filter((path) => path !== '' && !locked[path].dev && existsSync(path))
 const parts = {
   'base image': base,
   ...Object.fromEntries(
     packages
       // What is inside another package is counted with itself.
-      .map((path) => [relative('.', path), bytes(path, (inner) => inner.endsWith('/node_modules'))])
-      .sort(([, one], [, other]) => other - one),
+      .map((path) => [path, bytes(path, (inner) => inner.endsWith('/node_modules'))]),
   ),
   dist: bytes('dist', (path) => path === 'dist/test'),
   schemas: bytes('schemas'),
