@@ -1,38 +1,10 @@
 /** Alert rules and the dashboard name only metrics and labels that a worker has, in expressions that Prometheus can read. */
-import { readFileSync } from 'node:fs'
 import { parser } from '@prometheus-io/lezer-promql'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { expect, test } from 'vitest'
-import { parse } from 'yaml'
 import { type MetricEntry, metricTable } from '../../pipeline/metric-table.js'
 import { errors, rejects } from '../../stages/errors.js'
-
-interface Panel {
-  readonly id: number
-  readonly type: string
-  readonly title: string
-  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
-  readonly targets?: readonly { readonly expr: string }[]
-}
-interface Rule {
-  readonly alert: string
-  readonly expr: string
-  readonly labels: object
-  readonly annotations: { readonly summary: string; readonly description: string }
-}
-
-const dashboard = JSON.parse(readFileSync('docker/grafana/dashboards/millrace.json', 'utf8'))
-const panels: readonly Panel[] = dashboard.panels
-const rules: readonly Rule[] = parse(readFileSync('docker/prometheus/millrace.rules.yaml', 'utf8')).groups.flatMap(
-  (group: { rules: Rule[] }) => group.rules,
-)
-const variables: readonly { name: string; query: string | { query: string } }[] = dashboard.templating.list
-
-const expressions = [
-  ...rules.map(({ alert, expr }) => [alert, expr] as const),
-  ...panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => [title, expr] as const)),
-  ...dashboard.annotations.list.map(({ name, expr }: { name: string; expr: string }) => [name, expr] as const),
-].map(([where, text]) => ({ where, text: text.replaceAll('$__rate_interval', '5m') }))
+import { asked, dashboard, expressions, panels, rules, variables } from '../fixtures/dashboard.js'
 
 const processMetrics = async (): Promise<ReadonlyMap<string, readonly string[]>> => {
   const register = new Registry()
@@ -50,35 +22,73 @@ const labelsOf = (name: string, others: ReadonlyMap<string, readonly string[]>):
   return own && [...own, 'instance', 'job', ...(name.endsWith('_bucket') ? ['le'] : [])]
 }
 
-/** The names of series and labels of an expression; throws for one that is none. */
-const namesIn = (text: string) => {
-  const series: string[] = []
-  const labels: string[] = []
-  parser.parse(text).iterate({
-    enter({ name, type, from, to }) {
-      if (type.isError) throw new Error(`not PromQL at ${from}: ${text}`)
-      if (name === 'VectorSelector') series.push(/^[\w:]*/.exec(text.slice(from, to))![0])
-      if (name === 'LabelName') labels.push(text.slice(from, to))
-    },
-  })
-  return { series, labels }
+interface Selector {
+  readonly series: string
+  readonly to: number
+  /** that it is narrowed down by */
+  readonly labels: string[]
 }
 
-test.each(expressions)('$where: $text', async ({ text }) => {
-  const others = new Map(await processMetrics()).set('up', [])
-  const { series, labels } = namesIn(text)
-  expect(series.length).toBeGreaterThan(0)
-  for (const name of series) expect(labelsOf(name, others), name).toBeDefined()
-  const known = new Set(series.flatMap((name) => labelsOf(name, others)!))
-  expect(labels.filter((label) => !known.has(label))).toEqual([])
+/** The series of an expression with their labels, and the labels that it groups by; throws for one that is none. */
+const namesIn = (text: string) => {
+  const selectors: Selector[] = []
+  const grouping: string[] = []
+  parser.parse(text).iterate({
+    enter({ name, type, from, to }) {
+      const words = text.slice(from, to)
+      if (type.isError) throw new Error(`not PromQL at ${from}: ${text}`)
+      if (name === 'VectorSelector') selectors.push({ series: /^[\w:]*/.exec(words)![0], to, labels: [] })
+      if (name !== 'LabelName') return
+      const last = selectors.at(-1)
+      if (last && to <= last.to) last.labels.push(words)
+      else grouping.push(words)
+    },
+  })
+  return { selectors, grouping }
+}
+
+const series = new Map(await processMetrics()).set('up', [])
+
+test.each(expressions)('$where: $text', ({ text }) => {
+  const { selectors, grouping } = namesIn(text)
+  expect(selectors.length).toBeGreaterThan(0)
+  for (const { series: name, labels } of selectors)
+    expect(labelsOf(name, series), name).toEqual(expect.arrayContaining(labels))
+  const known = selectors.flatMap(({ series: name }) => labelsOf(name, series)!)
+  expect(grouping.filter((label) => !known.includes(label))).toEqual([])
 })
 
 test('a metric that is none, a label that it has not, and what is no PromQL are found', () => {
   expect(() => namesIn('sum by (x (up)')).toThrow('not PromQL')
+  expect(namesIn('sum by (x) (up{a="1"} / on (y) down)')).toMatchObject({
+    selectors: [
+      { series: 'up', labels: ['a'] },
+      { series: 'down', labels: [] },
+    ],
+    grouping: ['x', 'y'],
+  })
   expect(labelsOf('millrace_records_total', new Map())).toBeUndefined()
   expect(labelsOf('millrace_latency_seconds', new Map())).toBeUndefined()
   expect(labelsOf('millrace_ready_count', new Map())).toBeUndefined()
   expect(labelsOf('millrace_ready', new Map())).not.toContain('code')
+})
+
+test('legends name labels that are left, and variables are asked for what there is', () => {
+  for (const { title, targets = [] } of panels)
+    for (const { expr, legendFormat } of targets) {
+      const { selectors, grouping } = namesIn(expr.replaceAll('$__rate_interval', '5m'))
+      const left = grouping.length > 0 ? grouping : selectors.flatMap(({ series: name }) => labelsOf(name, series)!)
+      for (const [, label] of legendFormat.matchAll(/\{\{(.*?)\}\}/g)) expect(left, title).toContain(label)
+    }
+  expect(asked.length).toBe(2)
+  for (const query of asked) {
+    const [, selector, label] = /^label_values\((.*), (\w+)\)$/.exec(query)!
+    const [{ series: name, labels }] = namesIn(selector!).selectors as [Selector]
+    expect(labelsOf(name, series)).toEqual(expect.arrayContaining([...labels, label]))
+  }
+  const used = JSON.stringify(dashboard).matchAll(/\$\{?(?!__)(\w+)/g)
+  const names = variables.map(({ name }) => name)
+  expect([...used].filter(([, name]) => !names.includes(name!))).toEqual([])
 })
 
 test('codes that rules name are those of the error table', () => {
@@ -96,6 +106,7 @@ test('every alert has a name of its own, says what is wrong and what to do', () 
 })
 
 test('panels have numbers of their own and do not lie over one another', () => {
+  expect(panels.flatMap(({ panels = [] }) => panels)).toEqual([])
   expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
   const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => {
     expect(x + w).toBeLessThanOrEqual(24)
@@ -105,7 +116,6 @@ test('panels have numbers of their own and do not lie over one another', () => {
 })
 
 test('every metric of the table has its place on the dashboard', () => {
-  const text =
-    expressions.map((one) => one.text).join('\n') + variables.map(({ query }) => JSON.stringify(query)).join()
+  const text = [...expressions.map((one) => one.text), ...asked].join('\n')
   expect(Object.keys(metricTable).filter((name) => !text.includes(name))).toEqual([])
 })

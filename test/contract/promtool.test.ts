@@ -1,9 +1,10 @@
-/** What Prometheus itself says of the alert rules, of its configuration, and of what a worker shows. */
+/** What Prometheus itself says of the alert rules, of its configuration, of what a worker shows, and of what the dashboard asks. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parse } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { createMetrics } from '../../pipeline/metrics.js'
+import { expressions } from '../fixtures/dashboard.js'
 import { promtool } from '../fixtures/promtool.js'
 import { temporaryDirectory } from '../fixtures/stack-programs.js'
 
@@ -37,4 +38,15 @@ test('names, units and helps of the metrics are as Prometheus would have them', 
   const lines = (await createMetrics().text()).split('\n').filter((line) => line.includes('millrace_'))
   expect(lines.length).toBeGreaterThan(50)
   await promtool(['check', 'metrics'], `${lines.join('\n')}\n`)
+})
+
+test('Prometheus evaluates every expression: functions get what they are for', async () => {
+  const path = join(await temporaryDirectory(), 'expressions.yaml')
+  const check = async (texts: readonly string[]) => {
+    const recorded = texts.map((expr, index) => ({ record: `expression:${index}`, expr }))
+    await writeFile(path, stringify({ groups: [{ name: 'expressions', rules: recorded }] }))
+    return promtool(['check', 'rules', path])
+  }
+  expect(await check(expressions.map(({ text }) => text))).toContain(`${expressions.length} rules found`)
+  await expect(check(['rate(millrace_commits_total)'])).rejects.toThrow('expected type range vector')
 })
