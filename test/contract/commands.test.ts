@@ -1,5 +1,5 @@
 /** Every command that the documents show is run, page by page and in their order, as a reader would; what is not, is said why. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { documents } from '../../pipeline/readme/documents.js'
 import { openReader } from '../fixtures/reader.js'
@@ -53,9 +53,37 @@ const notRunHere: readonly (readonly [pattern: RegExp, why: string, check: (comm
   ],
   [/^npx vitest run /, 'a part of this suite', filesOf],
   [/^docker compose /, 'there is no Docker here; shipping.test.ts looks into it', filesOf],
-  [/^node docker\/image-size/, 'it needs a build beside an installation without tools', filesOf],
+  [
+    /^node docker\/image-size/,
+    'a test of its own runs it',
+    runBy('test/contract/image.test.ts', 'docker/image-size.mjs'),
+  ],
+  [/^kubectl create /, 'a test of its own runs it', runBy('test/contract/kubernetes.test.ts', "'kubectl create'")],
+  [/^kubectl apply -k /, 'there is no cluster here; kubernetes.test.ts builds what it would apply', filesOf],
+  [/^(cp docker\/systemd|systemctl) /, 'it changes the machine; systemd.test.ts starts the unit', () => undefined],
+  [
+    /^millrace demo --set delivery=exactly-once$/,
+    'a test of its own runs it',
+    runBy('test/promises/demo.test.ts', "'--set', 'delivery=exactly-once'"),
+  ],
   [/^export MILLRACE_BROKERS=/, 'the addresses are those of the stack of the tests', () => undefined],
 ]
+
+const testFiles = readdirSync('test', { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.ts') || name === 'fixtures/walks.ts')
+  .map((name) => ({ name, text: read(`test/${name}`) }))
+
+/** The tests with the words of a command that a sentence only names, and with its options. */
+const testsThatRun = (command: string): string[] => {
+  const [, words, rest] = /^millrace((?: [a-z][a-z-]*\b(?![@/.]))*)(.*)$/.exec(command) ?? []
+  if (words === undefined) return []
+  const said = words.trim().split(' ')
+  const options = rest!.match(/--[a-z-]+/g) ?? []
+  const shows = (text: string) => text.includes(`'${said.join("', '")}'`) || text.includes(`millrace ${said.join(' ')}`)
+  return testFiles
+    .filter(({ text }) => shows(text) && options.every((option) => text.includes(option)))
+    .map(({ name }) => name)
+}
 
 /** What the reader leaves running, and what tells that it runs. */
 const lasting: readonly (readonly [pattern: RegExp, until: RegExp, on: 'stdout' | 'stderr'])[] = [
@@ -86,8 +114,7 @@ test.each(walked)('%s: every command that it shows', { timeout: 300_000 }, async
       continue
     }
     if (!isStep(shown)) {
-      // What a sentence only names is there, with its options: readme.test.ts.
-      expect(command, `${path}: a command that nobody runs`).toMatch(/^millrace /)
+      expect(testsThatRun(command), `${path}: a command that nobody runs: ${command}`).not.toEqual([])
       continue
     }
     const [, sign, on] = lasting.find(([pattern]) => pattern.test(command)) ?? []

@@ -1,5 +1,5 @@
 /** The README and the other documents say what the sources say. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { PassThrough } from 'node:stream'
 import type { Command } from 'commander'
@@ -117,6 +117,43 @@ test('every file and every heading that they lead to is there', () => {
       .map((target) => `${path}: ${target}`),
   )
   expect(broken).toEqual([])
+})
+
+test('every path that a sentence names is there', () => {
+  const roots =
+    /^(\.\.\/)*(stages|pipeline|docker|schemas|models|test|cli|kafka|avro|model|http|swap|client)\/[\w@./-]+$/
+  const paths = [...texts].flatMap(([path, text]) =>
+    shownIn(text.replace(/^```[\s\S]*?^```/gm, ''), /`([^`\n ]+\/[^`\n ]*)`/g)
+      .map(([named]) => named!.replace(/NAME\b.*$/, ''))
+      .filter((named) => roots.test(named))
+      .map((named) => ({ path, named })),
+  )
+  expect(paths.length).toBeGreaterThan(30)
+  const there = (path: string, named: string) => existsSync(named) || existsSync(posix.join(posix.dirname(path), named))
+  expect(paths.filter(({ path, named }) => !there(path, named))).toEqual([])
+})
+
+/** The folders in a folder. */
+const foldersIn = (path: string): string[] =>
+  readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+
+test('the maps of the house have every room, and the tests every folder of theirs', () => {
+  const rooms = texts.get('pipeline/README.md')!
+  expect(foldersIn('pipeline').filter((name) => !rooms.includes(`[\`${name}\`](${name})`))).toEqual([])
+  const contributing = texts.get('.github/CONTRIBUTING.md')!
+  expect(foldersIn('test').filter((name) => !contributing.includes(`\`test/${name}\``))).toEqual([])
+})
+
+test('beside each other system it is said when to take that one, and when Millrace', () => {
+  const [table, ...sections] = texts.get('pipeline/docs/comparison.md')!.split(/^## /m)
+  const beside = sections.filter((text) => text.includes('Millrace instead when'))
+  for (const name of ['Kafka Streams', 'Flink', 'Quix', 'Seldon', 'Triton']) {
+    expect(table).toContain(`| **${name}`)
+    expect(beside.find((text) => text.startsWith(name))).toMatch(
+      /\*\*Take it when\*\*[\s\S]+\*\*Millrace instead when\*\*/,
+    )
+  }
+  expect(sections.at(-1)).toMatch(/^What Millrace does not do\n/)
 })
 
 test('every test that they call a proof is in the file that they name', () => {

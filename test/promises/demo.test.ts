@@ -27,8 +27,8 @@ test('every record gets its prediction while the model is switched twice, and th
   expect(stdout).toContain('{"action":"SWITCH","model":"digits@2"}')
 })
 
-test('Ctrl-C ends it in order: what flows is finished, the workers are gone, the topics too', async () => {
-  const running = startMillrace(['demo', '--no-tty', '--seconds', '600'])
+test('Ctrl-C ends it in order, exactly once too: what flows is finished, the workers are gone, the topics too', async () => {
+  const running = startMillrace(['demo', '--no-tty', '--seconds', '600', '--set', 'delivery=exactly-once'])
   const stdout = await running.printed(/accuracy \d/)
   const [, deployment] = /(demo-[0-9a-f]+)\.input/.exec(stdout) ?? []
   expect(commandLines()).toContain(deployment)
