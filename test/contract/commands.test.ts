@@ -60,7 +60,7 @@ const notRunHere: readonly (readonly [pattern: RegExp, why: string, check: (comm
   ],
   [/^kubectl create /, 'a test of its own runs it', runBy('test/contract/kubernetes.test.ts', "'kubectl create'")],
   [/^kubectl apply -k /, 'there is no cluster here; kubernetes.test.ts builds what it would apply', filesOf],
-  [/^(cp docker\/systemd|systemctl) /, 'it changes the machine; systemd.test.ts starts the unit', () => undefined],
+  [/^(cp docker\/systemd\/|systemctl )/, 'it changes the machine; systemd.test.ts starts the unit', () => undefined],
   [
     /^millrace demo --set delivery=exactly-once$/,
     'a test of its own runs it',
