@@ -13,11 +13,11 @@ export interface AppendTimes {
   readonly moments: readonly number[]
 }
 
-/** Reads the topic, whose `message.timestamp.type` is LogAppendTime, to its present end. */
-export const appendTimes = async (kafka: Kafka, topic: string): Promise<AppendTimes> => {
+/** Reads the topic, whose `message.timestamp.type` is LogAppendTime, to its present end, without the first records of each partition. */
+export const appendTimes = async (kafka: Kafka, topic: string, skipped = 0): Promise<AppendTimes> => {
   const ends = await withAdmin(kafka, (admin) => admin.fetchTopicOffsets(topic))
   const left = new Map(ends.map(({ partition, high }) => [partition, Number(high)]))
-  const positions = new Map(ends.map(({ partition, low }) => [partition, Number(low)]))
+  const positions = new Map(ends.map(({ partition, low }) => [partition, Number(low) + skipped]))
   const counts = new Map<number, number>()
   const cluster = createCluster(kafka)
   await cluster.connect()

@@ -43,7 +43,7 @@ export const scales: Readonly<Record<string, (records: number) => readonly Step[
       records: records * part,
     })),
   partitions: (records) =>
-    [1, 8, 64, 256].map((partitions) => ({ name: `${partitions} partitions`, partitions, records: records / 10 })),
+    [1, 8, 64, 256].map((partitions) => ({ name: `${partitions} partitions`, partitions, records: records / 4 })),
   'record-size': (records) =>
     [100, 1_000, 10_000, 100_000].map((bytes) => {
       const share = Math.min(1, 2_000 / bytes) / 10
