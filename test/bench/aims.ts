@@ -35,6 +35,8 @@ const goals: readonly Goal[] = [
   times('W1 throughput, steady, to Kafka Streams', 2.5, 2.5, against('w1, steady', 'kafka streams')),
   times('W2 throughput, steady, to java plain', 1, 1.5, against('w2, steady', 'java plain')),
   times('W2 throughput, steady, to python plain', 1, 1.5, against('w2, steady', 'python plain')),
+  times('W2 throughput of 400,000 records, to java plain', 1, 1.5, against('w2 long, steady', 'java plain')),
+  times('W2 throughput of 400,000 records, to python plain', 1, 1.5, against('w2 long, steady', 'python plain')),
   atMost('W1 CPU seconds per million records', 's', 6, 4, (find) => find('w1, CPU')),
   ...[2_000, 5_000].map((rate) =>
     atMost(`p99 at ${rate}/s, to the best peer`, '×', 1, 0.6, (find) =>

@@ -23,7 +23,11 @@ const latency = (perSecond: number): Contest => ({
 /** The rows of `--rows`. */
 export const contests: Readonly<Record<string, readonly Contest[]>> = {
   w1: [throughput('w1', 500_000, ['java plain', 'kafka streams', 'python plain'])],
-  w2: [throughput('w2', 60_000, ['java plain', 'python plain'])],
+  w2: [
+    throughput('w2', 60_000, ['java plain', 'python plain']),
+    // The whole of the one above fits into what some clients fetch ahead: how long is a rate kept?
+    { ...throughput('w2', 400_000, ['java plain', 'python plain']), title: 'w2 long' },
+  ],
   latency: [latency(2_000), latency(5_000)],
   eos: [
     {

@@ -52,13 +52,14 @@ export const comparePeers = async (options: PeersOptions): Promise<{ rows: Row[]
     const MODEL = join(directory, `models/${workload}.onnx`)
     const environment = { MODEL, CLASSES: String(classes), EOS: exactlyOnce ? '1' : '0' }
     const command = name === 'millrace' ? millrace : commandOf(directory, name)
-    if ('records' in load && !filled.has(workload)) {
-      progress.found(await harness(environment, 'preload.mjs', workload, load.records, features))
-      filled.add(workload)
+    const input = 'records' in load ? `${workload}-${load.records}` : workload
+    if ('records' in load && !filled.has(input)) {
+      progress.found(await harness(environment, 'preload.mjs', input, load.records, features))
+      filled.add(input)
     }
     const given: readonly (string | number)[] =
       'records' in load
-        ? ['throughput.mjs', workload, load.records]
+        ? ['throughput.mjs', input, load.records]
         : ['latency.mjs', load.perSecond, latencySeconds, features]
     const said = JSON.parse((await harness(environment, ...given, command)).split('\n').at(-1)!)
     const { cmd: _, ...figures } = said
