@@ -8,17 +8,15 @@ export interface Column<Data extends TensorData = TensorData> {
   data: Data
   /** the memory of `data`; empty for strings */
   bytes: Uint8Array
-  /** the same as the bit patterns of 32-bit elements; empty for elements of another size */
-  words: Int32Array
 }
 
 /** bytes; less is made anew */
 const worthLending = 32_768
 
-const [nothing, noWords] = [new Uint8Array(0), new Int32Array(0)]
+const nothing = new Uint8Array(0)
 
 export const createColumns = ({ inputs }: ScoringPlan): readonly Column[] =>
-  inputs.map((input) => ({ input, data: allocate(input.type, 0), bytes: nothing, words: noWords }))
+  inputs.map((input) => ({ input, data: allocate(input.type, 0), bytes: nothing }))
 
 /** Makes room for `rows` rows, of which each element has to be written: it holds what was there before. */
 export function openColumns(columns: readonly Column[], rows: number, pool: MemoryPool): void {
@@ -33,7 +31,6 @@ export function openColumns(columns: readonly Column[], rows: number, pool: Memo
     const memory = bytes < worthLending ? new ArrayBuffer(bytes) : pool.take(bytes)
     column.data = new Elements(memory, 0, rows * width)
     column.bytes = new Uint8Array(memory)
-    if (Elements.BYTES_PER_ELEMENT === 4) column.words = new Int32Array(memory)
   }
 }
 
@@ -43,7 +40,6 @@ export function takeColumns(columns: readonly Column[], rows: number): TensorDat
     const { input, data } = column
     column.data = allocate(input.type, 0)
     column.bytes = nothing
-    column.words = noWords
     const length = rows * input.width
     if (Array.isArray(data)) return data.length === length ? data : data.slice(0, length)
     loanOf(data)?.hold(rows)

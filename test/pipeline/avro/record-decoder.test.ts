@@ -209,6 +209,21 @@ describe('a record is rejected', () => {
     expect(codes(decodeData(writer, plan, [bomb]))).toEqual([[0, 'allocation-bomb']])
   })
 
+  test('when one of many numbers is none, wherever it stands; the largest of all add up to no such thing', () => {
+    const largest = 3.4028234663852886e38
+    for (const width of [7, 8, 19, 60]) {
+      const plan = planOf(recordSchema(['pixels', floats]), input([{ field: 'pixels', width }]))
+      const row = (place: number, value: number) => ({
+        id: '',
+        pixels: Array.from({ length: width }, (_, i) => (i === place ? value : largest)),
+      })
+      const wrong = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+      const rows = Array.from({ length: width }, (_, place) => wrong.map((value) => row(place, value))).flat()
+      const { rejected } = decodeValues(scan, plan, [...rows, row(0, -largest), row(-1, 0)])
+      expect([...rejected.values()].map(({ code }) => code)).toEqual(rows.map(() => 'not-a-number'))
+    }
+  })
+
   test.each<[string, unknown, number]>([
     ['a symbol', { type: 'enum', name: 'E', symbols: ['A', 'B'] }, 2],
     ['a symbol', { type: 'enum', name: 'E', symbols: ['A', 'B'] }, -1],
