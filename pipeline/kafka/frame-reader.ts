@@ -1,6 +1,8 @@
 /** Larger than any response that a broker is asked for: whoever says so does not speak Kafka's protocol. */
 const largestFrame = 256 * 1024 * 1024
 const lengthBytes = 4
+/** bytes of a frame that are worth a read of their own */
+const leastRoom = 32 * 1024
 
 export interface FrameTarget {
   /** Memory for a frame of so many bytes. */
@@ -10,7 +12,10 @@ export interface FrameTarget {
   onLost(bytes: Buffer): void
 }
 
-/** Puts the responses of a broker together, each with the four bytes of its length before it: what comes in pieces is copied once. */
+/**
+ * Puts the responses of a broker together, each with the four bytes of its length before it. What comes is copied once, or not at all where it
+ * was put into the `room` of the frame.
+ */
 export class FrameReader {
   private readonly length = Buffer.alloc(lengthBytes)
   /** bytes of `length`, and then of the frame, that are there */
@@ -20,7 +25,13 @@ export class FrameReader {
 
   constructor(private readonly target: FrameTarget) {}
 
-  /** Takes in what was received; the memory is the caller's again afterwards. */
+  /** Where the next bytes belong: the rest of a frame of which much is missing; undefined where it is not known yet, or not worth it. */
+  get room(): Buffer | undefined {
+    if (this.lost || !this.frame || this.frame.length - this.filled < leastRoom) return undefined
+    return this.frame.subarray(this.filled)
+  }
+
+  /** Takes in what was received, in the `room` or elsewhere; the memory is the caller's again afterwards. */
   read(bytes: Buffer): void {
     if (this.lost) {
       this.target.onLost(Buffer.from(bytes))
@@ -47,7 +58,7 @@ export class FrameReader {
   }
 
   private fill(target: Buffer, bytes: Buffer, at: number): number {
-    const copied = bytes.copy(target, this.filled, at)
+    const copied = isRest(bytes, target, this.filled) ? bytes.length : bytes.copy(target, this.filled, at)
     this.filled += copied
     return copied
   }
@@ -58,3 +69,7 @@ export class FrameReader {
     this.target.onFrame(frame)
   }
 }
+
+/** Whether the bytes lie already where they are to be copied to. */
+const isRest = (bytes: Buffer, target: Buffer, filled: number): boolean =>
+  bytes.buffer === target.buffer && bytes.byteOffset === target.byteOffset + filled

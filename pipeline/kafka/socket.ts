@@ -6,7 +6,7 @@ import { FrameReader } from './frame-reader.js'
 
 type SocketFactory = NonNullable<KafkaConfig['socketFactory']>
 
-/** What is read from a socket at a time: the more, the fewer turns of the event loop a fetch takes. */
+/** What is read from a socket at a time while it is not known what comes: the more, the fewer turns of the event loop. */
 const readBytes = 512 * 1024
 /** One for all: what it holds is copied before the next read. Made with the first connection. */
 let received: Buffer | undefined
@@ -35,6 +35,7 @@ export const openSocket: SocketFactory = ({ host, port, ssl, onConnect }) => {
 
 const connectPlain = (host: string, port: number, onConnect: () => void): net.Socket => {
   received ??= Buffer.allocUnsafeSlow(readBytes)
+  const elsewhere = received
   const reader = new FrameReader({
     allocate: (bytes) => (bytes < largeBytes ? Buffer.allocUnsafe(bytes) : Buffer.from(frames.take(bytes), 0, bytes)),
     onFrame: (frame) => socket.emit('data', frame),
@@ -44,7 +45,8 @@ const connectPlain = (host: string, port: number, onConnect: () => void): net.So
     },
   })
   const onread = {
-    buffer: received,
+    // Asked again after each read: most of a fetch is received where it is read from later.
+    buffer: () => reader.room ?? elsewhere,
     callback(bytes: number, buffer: Uint8Array) {
       reader.read(Buffer.from(buffer.buffer, buffer.byteOffset, bytes))
       return true
