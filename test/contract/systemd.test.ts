@@ -52,18 +52,24 @@ test('it starts the program as the image does', () => {
   expect(unit.setting('ExecStart')).toBe(words.join(' ').replace('node dist', '/usr/bin/node /opt/millrace/dist'))
 })
 
-test('a service starts with what its unit gives it, takes a bundle that is pushed, scores, and stops', async () => {
+test('a service starts with what its unit gives it, takes a bundle that is pushed, scores, stops, and asks the kernel for nothing else', async () => {
+  const trace = join(await temporaryDirectory(), 'trace')
   const { name, sendDigits, answered, account } = await createDeployment()
   await sendDigits(50)
   const service = await startService(unit, {
     config: stringify({ deployment: name, model: 'digits@1' }),
     environment: { MILLRACE_BROKERS: inject('brokers'), MILLRACE_REGISTRY: inject('registry') },
+    trace,
   })
   expect((await millrace(['models', 'push', 'models/bundles/digits@1.tar.gz', '--deployment', name])).code).toBe(0)
   await answered()
   expect(account()).toEqual({ missing: [], repeated: [] })
   service.child.kill(unit.setting('KillSignal') as NodeJS.Signals)
   expect(await service.finished).toMatchObject({ code: 0 })
+  const asked = (await readFile(trace, 'utf8')).split('\n').filter((line) => line !== '')
+  const families = asked.map((line) => /^\d+ +socket\((AF_\w+)/.exec(line)?.[1] ?? line)
+  expect([...new Set(families)].filter((one) => !unit.words('RestrictAddressFamilies').includes(one))).toEqual([])
+  expect(families).toContain('AF_INET')
 })
 
 test('a configuration that is not valid ends it for good', async () => {
