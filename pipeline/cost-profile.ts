@@ -36,7 +36,7 @@ const refreshMs = 100
 const believedMs = 10_000
 
 /**
- * `seed`: what was measured before it scored; it counts for sizes of which nothing newer is known, as much slower as the others have become. `now`
+ * `seed`: what was measured when it was verified; it counts for sizes of which nothing newer is known, as much slower as the others have become. `now`
  * in milliseconds, of any beginning.
  *
  * A size that costs too much is not chosen, and so never measured again: what is old counts only as far as it speaks for its size.
@@ -46,7 +46,11 @@ export function createCostProfile(
   now: () => number = () => performance.now(),
 ): CostProfile {
   const buckets: Bucket[] = []
-  const seeded = tableOfSeed(seed)
+  const seeded = ascending(
+    seed
+      .map(({ rows, runs, p50Ms, p99Ms }) => ({ rows, batches: runs, p50Ms, p99Ms }))
+      .sort((one, other) => one.rows - other.rows),
+  )
   let table: readonly CostRow[] = seeded
   let samples = 0
   let made = 0
@@ -83,19 +87,6 @@ export function createCostProfile(
       return fresh()
     },
   }
-}
-
-/** What was measured before anything was scored. */
-function tableOfSeed(seed: readonly MeasuredCost[]): CostRow[] {
-  const rows = seed
-    .filter(({ ms }) => ms.length > 0)
-    .toSorted((one, other) => one.rows - other.rows)
-    .map(({ rows, ms }) => {
-      const sorted = ms.toSorted((one, other) => one - other)
-      const at = (share: number) => sorted[Math.min(Math.floor(share * ms.length), ms.length - 1)]!
-      return { rows, batches: ms.length, p50Ms: at(0.5), p99Ms: at(0.99) }
-    })
-  return ascending(rows)
 }
 
 function tableOf(all: readonly (Bucket | undefined)[], seeded: readonly CostRow[]): CostRow[] {

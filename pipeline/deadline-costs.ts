@@ -26,11 +26,11 @@ export interface DeadlineCosts {
 /** Of generations that came before these nothing is asked any more. */
 const kept = 4
 
-/** What is measured when a model is loaded. */
-export const costSizes = ({ batch }: Pick<Config, 'batch'>): number[] => [
-  ...[1, 8, 64, 512].filter((size) => size < batch.maxRecords),
-  batch.maxRecords,
-]
+/** The batch sizes of which it is measured what they cost before a model scores: up to the largest that there will be. */
+export const costSizes = ({ batch, verification }: Pick<Config, 'batch' | 'verification'>): number[] => {
+  const smaller = new Set(verification.batchSizes.filter((size) => size < batch.maxRecords))
+  return [...smaller, batch.maxRecords].sort((one, other) => one - other)
+}
 
 /** One per worker: what was learnt outlives an assignment. `now` in milliseconds, of any beginning. */
 export function createDeadlineCosts(now: () => number = () => performance.now()): DeadlineCosts {

@@ -54,7 +54,9 @@ export function createStageCosts(): StageCosts {
   function profileOf({ profiles }: Entry, stage: ModelStage, { costs = [] }: Generation): CostProfile {
     let profile = profiles.get(stage)
     if (!profile) {
-      profile = createCostProfile(costs.map(({ rows, stages }) => ({ rows, ms: stages?.[stage] ?? [] })))
+      profile = createCostProfile(
+        costs.flatMap(({ rows, runs, stages }) => (stages?.[stage] ? [{ rows, runs, ...stages[stage] }] : [])),
+      )
       profiles.set(stage, profile)
     }
     return profile

@@ -2,6 +2,7 @@
 import type { Generation } from '../stages/ports.js'
 import type { Config } from './config.js'
 import { type DeadlineSettings, waitsOf } from './config-deadline.js'
+import { costSizes } from './deadline-costs.js'
 import { type InputSources, otherSchemas, registeredSchemas, replayRecords } from './input-evidence.js'
 import { failedGate, type GateReport, refusal, reportOf } from './model/gates.js'
 import type { LoaderOptions } from './model/loader.js'
@@ -25,7 +26,8 @@ export interface VerificationOptions extends Omit<InputSources, 'topic' | 'timeo
  * What stands before a switch: a bundle is verified in a process of its own, against every version of the input's schema, and replays the
  * newest records beside the incumbent. Three shorten it: a bundle that passed in the same company a while ago, and one that was verified on
  * this machine when nothing scores yet (and no deadline asks how fast it is) or the group has settled on it, are only loaded with care; and of
- * one that is settled it is only asked whether it can run here.
+ * one that is settled it is only asked whether it can run here. What it costs is kept with the mark that it passed: where there is a deadline,
+ * that is measured whatever else is left out, unless it is known.
  */
 export function createVerification(
   options: VerificationOptions,
@@ -36,22 +38,32 @@ export function createVerification(
   const passed = createMemory(config.verification.validForMs)
   return async (path, { ref, digest, settled }) => {
     const active = incumbent()
+    const mark = await marks.of(digest)
+    const latency = config.deadline !== undefined && !mark?.costs
     // Whether a deadline can be kept is a question of the deployment, not only of the machine.
-    if ((settled || !(active || config.deadline)) && (await marks.has(digest))) return undefined
+    if (mark && !latency && (settled || !(active || config.deadline))) return undefined
     const limits = limitsOf(options)
     const verify = async (): Promise<GateReport | undefined> => {
-      if (settled) return withoutBudget(await verifyBundle(path, { ...limits, measureMs: 0, batchSizes: [1], signal }))
+      if (settled) {
+        const quick = latency ? {} : { batchSizes: [1] }
+        return withoutBudget(await verifyBundle(path, { ...limits, measureMs: 0, ...quick, latency, signal }))
+      }
       const schemas = await registeredSchemas(inputOf(options))
       const company = [digest, active?.digest, ...schemas.map(({ id }) => id)].join(' ')
       if (passed.has(company)) return undefined
       // Where nothing scores yet, records wait: nothing is measured that cannot refuse the bundle.
-      const report = await verifyForSwitch(path, { ...options, latency: active !== undefined }, schemas, active)
+      const report = await verifyForSwitch(
+        path,
+        { ...options, latency: latency || active !== undefined },
+        schemas,
+        active,
+      )
       const whole = report.ok && active ? await withFallback(report, options) : report
       if (whole.ok) passed.add(company)
       return whole
     }
     const report = await verify().catch((error) => reportOf({ ref, digest }, [failedGate('input', error)]))
-    if (report?.ok) await marks.add(digest)
+    if (report?.ok) await marks.add(digest, report.costs)
     return report
   }
 }
@@ -103,8 +115,9 @@ const inputOf = ({ config, kafka, registry, signal }: VerificationOptions): Inpu
 })
 
 const limitsOf = ({ config, trustedKeys }: VerificationOptions): VerifyOptions => {
-  const { timeoutMs, memoryMb, batchSizes, measureMs } = config.verification
+  const { timeoutMs, memoryMb, measureMs } = config.verification
   const { deadline } = config
+  const batchSizes = deadline ? costSizes(config) : config.verification.batchSizes
   return {
     timeoutMs,
     memoryMb,
@@ -117,11 +130,13 @@ const limitsOf = ({ config, trustedKeys }: VerificationOptions): VerifyOptions =
 }
 
 /** Whoever would not use what everybody else uses would only split the group. */
-const withoutBudget = ({ ref, digest, gates }: GateReport): GateReport =>
-  reportOf(
+const withoutBudget = ({ ref, digest, gates, costs }: GateReport): GateReport => ({
+  ...reportOf(
     ref === undefined || digest === undefined ? undefined : { ref, digest },
     gates.filter(({ gate }) => gate !== 'budget' && gate !== 'deadline'),
-  )
+  ),
+  ...(costs && { costs }),
+})
 
 const mostRemembered = 1_000
 

@@ -64,7 +64,7 @@ export function collectUnused(
     const names = inUse()
     const used = (await store.list()).filter(({ ref, digest }) => names.has(digest) || names.has(ref))
     // Other workers may share the folder: that it is in use here is to be seen there.
-    for (const { digest, byHand } of used) if (!byHand && (await marks.has(digest))) await marks.add(digest)
+    for (const { digest, byHand } of used) if (!byHand && (await marks.of(digest))) await marks.add(digest)
     const keep = used.map(({ digest }) => digest)
     for (const { ref, digest } of await store.collect({ keep, graceMs: collectAfterMs }))
       events.emit({ type: 'removed', model: ref, digest, reason: 'nothing has used it for a while' })

@@ -7,6 +7,7 @@ import type { EventLog } from './event-log.js'
 import { partitionEdges } from './kafka/log.js'
 import { createInferenceThreads } from './model/inference-threads.js'
 import { createModelLoader } from './model/loader.js'
+import { verifiedMarks } from './model/verified-marks.js'
 import { uncommittedRecords } from './pipe.js'
 import type { FenceEntry } from './swap/fences.js'
 import { createSwap, type Swap } from './swap/swap.js'
@@ -35,6 +36,7 @@ export function openSwap(
   onClose(() => fenceLog.close())
   const threads = createInferenceThreads()
   onClose(() => threads.close())
+  const marks = verifiedMarks(config.bundles.directory)
   const swap: Swap = createSwap({
     deployment: config.deployment,
     worker: id,
@@ -50,6 +52,7 @@ export function openSwap(
       store: loadable,
       trustedKeys,
       ...(config.verification.inChild && { verify }),
+      knownCosts: async (digest) => (await marks.of(digest))?.costs,
       ...(config.deadline && { measure: { batchSizes: costSizes(config), measureMs: 50 } }),
       scorer: {
         ...config.inference,

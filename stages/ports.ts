@@ -163,12 +163,18 @@ export class InferenceError extends Error {
   override readonly name = 'InferenceError'
 }
 
-/** What scoring so many rows took, run by run, in milliseconds. */
-export interface MeasuredCost {
+/** What half of some runs kept below, and 99 of 100, in milliseconds. */
+export interface CostTimes {
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+/** What scoring so many rows took before a model scored, in so many runs. */
+export interface MeasuredCost extends CostTimes {
   readonly rows: number
-  readonly ms: readonly number[]
-  /** of these, what each stage took */
-  readonly stages?: Readonly<Partial<Record<ModelStage, readonly number[]>>>
+  readonly runs: number
+  /** what each stage took of it */
+  readonly stages?: Readonly<Partial<Record<ModelStage, CostTimes>>>
 }
 
 /** What a bundle asks of one of its stages: by ascending number of rows, how many milliseconds a batch may take. */
@@ -188,7 +194,7 @@ export interface LoadedModel {
   readonly scorer: Scorer
   /** what was found out when it was verified, in one line */
   readonly findings?: string
-  /** by batch size, where it was measured as it was loaded */
+  /** by batch size, as measured when it was verified */
   readonly costs?: readonly MeasuredCost[]
   /** what it asks of its stages */
   readonly budgets?: readonly StageBudget[]
@@ -215,7 +221,7 @@ export interface Generation {
   readonly digest: string
   readonly plan: ScoringPlan
   readonly scorer: Scorer
-  /** by batch size, where it was measured before it scored */
+  /** by batch size, as measured when it was verified */
   readonly costs?: readonly MeasuredCost[]
   /** what the bundle asks of its stages */
   readonly budgets?: readonly StageBudget[]

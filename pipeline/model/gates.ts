@@ -1,4 +1,5 @@
 import { type ErrorCode, MillraceError } from '../../stages/errors.js'
+import type { MeasuredCost } from '../../stages/ports.js'
 
 /** What one check of a bundle found. */
 export interface Gate {
@@ -20,6 +21,8 @@ export interface GateReport {
   /** whether every gate passed */
   readonly ok: boolean
   readonly gates: readonly Gate[]
+  /** what it costs by batch size, where that was measured */
+  readonly costs?: readonly MeasuredCost[]
 }
 
 export const reportOf = (bundle: { ref: string; digest: string } | undefined, gates: readonly Gate[]): GateReport => ({

@@ -8,10 +8,10 @@ import type { LocalModel } from './local-model.js'
 import type { Manifest } from './manifest.js'
 import { createScorer, type ScorerOptions } from './scorer.js'
 import { type TrustedKey, verifySignature } from './signature.js'
-import { budgetsOf, byStage, modelStages, stageFiles } from './stage-budget.js'
+import { budgetsOf, modelStages, stageFiles } from './stage-budget.js'
 import { startStopwatch } from './stopwatch.js'
 import type { BundleStore } from './store.js'
-import { measureSizes, sampleRows } from './verify-latency.js'
+import { costOf, measureSizes, sampleRows } from './verify-latency.js'
 
 /** A bundle that passed every gate, ready to score. Whoever loads it closes the scorer. */
 export interface LoadedModel {
@@ -24,7 +24,7 @@ export interface LoadedModel {
   readonly findings: string
   /** loaded and warm, in a worker thread of its own */
   readonly scorer: Scorer
-  /** by batch size; where they were asked for */
+  /** by batch size, as measured when it was verified */
   readonly costs?: readonly MeasuredCost[]
   /** what it asks of its stages */
   readonly budgets: readonly StageBudget[]
@@ -42,7 +42,9 @@ export interface LoaderOptions {
   readonly verify?: (path: string, about: VerifyRequest) => Promise<GateReport | undefined>
   /** where there are any, a bundle that none of them signed is refused */
   readonly trustedKeys?: readonly TrustedKey[]
-  /** where there are deadlines: what batches of these sizes cost is measured, which also warms the model up for them */
+  /** What a bundle cost when it was verified before. */
+  readonly knownCosts?: (digest: string) => Promise<readonly MeasuredCost[] | undefined>
+  /** where there are deadlines: the model is made warm for batches of these sizes, and what they cost is measured where that is not known */
   readonly measure?: { readonly batchSizes: readonly number[]; readonly measureMs: number }
 }
 
@@ -79,7 +81,8 @@ export function createModelLoader(options: LoaderOptions): ModelLoader {
       const { scorer, findings } = report
         ? { scorer: await start(bundle), findings: findingsOf(report) }
         : await checkedScorer(bundle, start)
-      const costs = options.measure && (await measureCosts(bundle, scorer, options.measure))
+      const known = report?.costs ?? (await options.knownCosts?.(bundle.digest))
+      const costs = options.measure ? await warmUp(bundle, scorer, options.measure, known) : known
       return Object.freeze({
         ref: bundle.ref,
         digest: bundle.digest,
@@ -94,17 +97,17 @@ export function createModelLoader(options: LoaderOptions): ModelLoader {
   }
 }
 
-/** On the thread that will score, and through the messages to it: what is measured is what a batch will wait for. */
-async function measureCosts(
+/** On the thread that will score: the first batch of a size is slower than those that follow. Returns what batches cost. */
+async function warmUp(
   bundle: Bundle,
   scorer: Scorer,
   { batchSizes, measureMs }: NonNullable<LoaderOptions['measure']>,
-): Promise<MeasuredCost[]> {
+  known: readonly MeasuredCost[] | undefined,
+): Promise<readonly MeasuredCost[]> {
   const rowsOf = (count: number) => sampleRows(bundle, count)
   const model = timed(scorer)
-  await measureSizes(model, rowsOf, batchSizes, 0)
-  const measured = await measureSizes(model, rowsOf, batchSizes, measureMs)
-  return measured.map(({ rows, totalMs, graphMs }) => ({ rows, ms: totalMs, stages: byStage(graphMs) }))
+  await measureSizes(model, rowsOf, batchSizes, 0, 1)
+  return known ?? (await measureSizes(model, rowsOf, batchSizes, measureMs)).map(costOf)
 }
 
 /** A model in another thread, as one in this is measured. */

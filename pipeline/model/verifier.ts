@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { MillraceError } from '../../stages/errors.js'
+import type { MeasuredCost } from '../../stages/ports.js'
 import { compiledModule } from './compiled-module.js'
 import { failedGate, type Gate, type GateReport, reportOf } from './gates.js'
 import type { TrustedKey } from './keys.js'
@@ -75,6 +76,7 @@ async function verifyPath(path: string, options: VerifyOptions): Promise<GateRep
   const gates: Gate[] = []
   let running = 'start'
   let known: { ref: string; digest: string } | undefined
+  let costs: readonly MeasuredCost[] | undefined
   let peakMb = 0
   const child = startChild(memoryMb)
   const complaint = lastWords(child)
@@ -96,6 +98,7 @@ async function verifyPath(path: string, options: VerifyOptions): Promise<GateRep
       if (message?.kind === 'read') known = message
       else if (message?.kind === 'begin') running = message.gate
       else if (message?.kind === 'end' && gates.length < mostGates) gates.push(message.gate)
+      else if (message?.kind === 'costs') costs = message.costs
       else if (message?.kind === 'done') resolve(undefined)
     })
     child.on('error', (error) => stop('internal', error.message))
@@ -114,7 +117,7 @@ async function verifyPath(path: string, options: VerifyOptions): Promise<GateRep
   const measured = { elapsedMs: performance.now() - began, ...(peakMb > 0 && { peakRssMb: peakMb }) }
   if (failure) gates.push({ ...failedGate(running, failure), measured })
   else gates.push({ gate: 'limits', ok: true, detail: limitsLine(measured), measured })
-  return reportOf(known, gates)
+  return { ...reportOf(known, gates), ...(costs && { costs }) }
 }
 
 const mostGates = 100

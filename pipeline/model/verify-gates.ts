@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import type { MeasuredCost } from '../../stages/ports.js'
 import { type Bundle, readBundle } from './bundle.js'
 import { answerGolden, verifyDigests } from './check.js'
 import { fitGraphs } from './fit-graphs.js'
@@ -7,7 +8,15 @@ import { type LocalModel, loadLocally } from './local-model.js'
 import { verifySignature } from './signature.js'
 import { budgetsOf } from './stage-budget.js'
 import { deadlineFinding } from './verify-deadline.js'
-import { latencyFinding, measure, measureBudgets, measureSizes, sampleRows } from './verify-latency.js'
+import {
+  costOf,
+  latencyFinding,
+  type Measured,
+  measure,
+  measureBudgets,
+  measureSizes,
+  sampleRows,
+} from './verify-latency.js'
 import type { VerifyJob } from './verify-messages.js'
 import { replay, replayFinding } from './verify-replay.js'
 import { resolveWriters } from './verify-writers.js'
@@ -29,11 +38,17 @@ export const verificationGates = [
   'budget',
 ] as const
 
+export interface VerifyListener extends GateListener {
+  read(bundle: Bundle): void
+  costs(costs: readonly MeasuredCost[]): void
+}
+
 /**
  * Puts a bundle through every gate in this very thread, which a bad model may block or kill. Gates that were not asked for (no keys, no
- * writer schemas, nothing to replay, no budgets) are not in the report. `read` is told as soon as it is known which bundle it is.
+ * writer schemas, nothing to replay, no budgets) are not in the report. `read` is told as soon as it is known which bundle it is, `costs` what it
+ * costs where that was measured.
  */
-export async function runGates(job: VerifyJob, listener: GateListener & { read(bundle: Bundle): void }): Promise<void> {
+export async function runGates(job: VerifyJob, listener: VerifyListener): Promise<void> {
   const run = startGates(listener)
   const bundle = await run.pass(
     'read',
@@ -58,7 +73,8 @@ export async function runGates(job: VerifyJob, listener: GateListener & { read(b
     ({ ms }) => ({ detail: `in ${ms.toFixed(0)} ms`, measured: { loadMs: ms, rssMb: rssMb() } }),
   )
   if (!model) return run.skip('golden', 'the model does not load')
-  await runningGates(run, bundle, model.result, job)
+  const measured = await runningGates(run, bundle, model.result, job)
+  if (measured) listener.costs(measured.map(costOf))
   await model.result.scorer.close()
 }
 
@@ -89,7 +105,13 @@ async function formGates(run: GateRun, bundle: Bundle, job: VerifyJob): Promise<
   )
 }
 
-async function runningGates(run: GateRun, bundle: Bundle, model: LocalModel, job: VerifyJob): Promise<void> {
+/** Returns what batches cost, where they were measured. */
+async function runningGates(
+  run: GateRun,
+  bundle: Bundle,
+  model: LocalModel,
+  job: VerifyJob,
+): Promise<readonly Measured[] | undefined> {
   const golden = await run.pass(
     'golden',
     () => answerGolden(bundle, model.scorer),
@@ -115,7 +137,7 @@ async function runningGates(run: GateRun, bundle: Bundle, model: LocalModel, job
     )
   }
   // The rows to measure with are golden cases: without sound ones there is nothing to measure.
-  if (!golden) return
+  if (!golden) return undefined
   const rowsOf = (count: number) => sampleRows(bundle, count)
   await run.pass(
     'warm-up',
@@ -143,6 +165,7 @@ async function runningGates(run: GateRun, bundle: Bundle, model: LocalModel, job
       () => measureBudgets(model, rowsOf, budgets, job.measureMs),
       (finding) => finding,
     )
+  return measured
 }
 
 async function timed<T>(run: () => Promise<T>): Promise<{ result: T; ms: number }> {

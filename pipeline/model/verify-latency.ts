@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks'
-import type { Rows, StageBudget } from '../../stages/ports.js'
+import type { CostTimes, MeasuredCost, Rows, StageBudget } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
 import type { GraphFile } from './chain.js'
 import type { Finding } from './gates.js'
 import { goldenRows, parseGolden } from './golden.js'
 import type { LocalModel } from './local-model.js'
-import { budgetFor, stageFiles } from './stage-budget.js'
+import { budgetFor, byStage, stageFiles } from './stage-budget.js'
 import { takeRows } from './tensors.js'
 
 /** Sorted milliseconds of some runs of one batch size. */
@@ -63,6 +63,19 @@ export async function measureSizes(
   }
   return measured
 }
+
+/** What is kept of it with the bundle: what a scheduler believes until it has seen batches of its own. */
+export const costOf = ({ rows, totalMs, graphMs }: Measured): MeasuredCost => ({
+  rows,
+  runs: totalMs.length,
+  ...timesOf(totalMs),
+  stages: byStage(new Map([...graphMs].map(([file, sorted]) => [file, timesOf(sorted)]))),
+})
+
+const timesOf = (sorted: readonly number[]): CostTimes => ({
+  p50Ms: quantile(sorted, 0.5),
+  p99Ms: quantile(sorted, 0.99),
+})
 
 export function latencyFinding(measured: readonly Measured[], sizes: readonly number[]): Finding {
   const line = measured.map(

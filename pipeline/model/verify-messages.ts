@@ -1,8 +1,10 @@
 /** What the verifier and its child process say to each other: one job there, then what happens gate by gate. JSON, so that neither trusts. */
 import { z } from 'zod'
 import { type ErrorCode, errors } from '../../stages/errors.js'
+import type { MeasuredCost } from '../../stages/ports.js'
 import type { Gate } from './gates.js'
 import type { TrustedKey } from './keys.js'
+import { measuredCosts } from './measured-costs.js'
 import type { DeadlineJob } from './verify-deadline.js'
 
 /** A schema with which records of the input topic were written: one version of its subject. */
@@ -50,6 +52,7 @@ export type FromVerifier =
   | { readonly kind: 'read'; readonly ref: string; readonly digest: string }
   | { readonly kind: 'begin'; readonly gate: string }
   | { readonly kind: 'end'; readonly gate: Gate }
+  | { readonly kind: 'costs'; readonly costs: readonly MeasuredCost[] }
   | { readonly kind: 'done' }
 
 const text = (max: number) => z.string().transform((long) => long.slice(0, max))
@@ -67,5 +70,6 @@ export const fromVerifier: z.ZodType<FromVerifier> = z.discriminatedUnion('kind'
   z.object({ kind: z.literal('read'), ref: text(300), digest: text(64) }),
   z.object({ kind: z.literal('begin'), gate: text(100) }),
   z.object({ kind: z.literal('end'), gate }),
+  z.object({ kind: z.literal('costs'), costs: measuredCosts }),
   z.object({ kind: z.literal('done') }),
 ])

@@ -17,5 +17,6 @@ await runGates(job, {
   read: ({ ref, digest }) => post({ kind: 'read', ref, digest }),
   begin: (gate) => post({ kind: 'begin', gate }),
   end: (gate) => post({ kind: 'end', gate }),
+  costs: (costs) => post({ kind: 'costs', costs }),
 })
 post({ kind: 'done' })

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { createCostProfile } from '../../pipeline/cost-profile.js'
 
+const cost = (rows: number, ms: number) => ({ rows, runs: 1, p50Ms: ms, p99Ms: ms })
+
 const profiled = (seed: Parameters<typeof createCostProfile>[0] = []) => {
   let now = 0
   const profile = createCostProfile(seed, () => now)
@@ -11,10 +13,7 @@ const profiled = (seed: Parameters<typeof createCostProfile>[0] = []) => {
 }
 
 test('a size between two that were measured costs in proportion, one beyond them as steeply as before', () => {
-  const { profile } = profiled([
-    { rows: 1, ms: [10] },
-    { rows: 101, ms: [20] },
-  ])
+  const { profile } = profiled([cost(1, 10), cost(101, 20)])
   expect(profile.mostMs(51)).toBeCloseTo(15, 0)
   expect(profile.mostMs(201)).toBeCloseTo(30, 0)
 })
@@ -30,7 +29,7 @@ test('a large size that was slow once and is not chosen since is tried again whe
 })
 
 test('what a small size took long ago does not raise a larger one', () => {
-  const { profile, pass } = profiled([{ rows: 1, ms: [1_000] }])
+  const { profile, pass } = profiled([cost(1, 1_000)])
   pass(20_000)
   for (let i = 0; i < 20; i++) profile.record(64, 5)
   expect(profile.mostMs(64)).toBeLessThan(6)
@@ -38,10 +37,7 @@ test('what a small size took long ago does not raise a larger one', () => {
 })
 
 test('a size that has only been measured in quiet is as much slower under load as the others', () => {
-  const { profile } = profiled([
-    { rows: 1, ms: [1] },
-    { rows: 64, ms: [10] },
-  ])
+  const { profile } = profiled([cost(1, 1), cost(64, 10)])
   profile.record(1, 5)
   expect(profile.likelyMs(64)).toBeCloseTo(50, -1)
 })
@@ -55,7 +51,7 @@ test('one accident among few batches says nothing of the next', () => {
 })
 
 test('where nothing newer is known, what is old is believed', () => {
-  const { profile, pass } = profiled([{ rows: 8, ms: [40] }])
+  const { profile, pass } = profiled([cost(8, 40)])
   pass(3_600_000)
   expect(profile.mostMs(8)).toBeCloseTo(40, 0)
 })

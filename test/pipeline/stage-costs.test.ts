@@ -35,7 +35,8 @@ test('a batch in which a stage took longer than its budget for so many rows is c
 })
 
 test('what a stage costs is kept by generation and size, on top of what was measured before it scored', () => {
-  const seeded = { ...generation(2), costs: [{ rows: 64, ms: [9, 9], stages: { inference: [8, 8] } }] }
+  const measured = { rows: 64, runs: 2, p50Ms: 9, p99Ms: 9, stages: { inference: { p50Ms: 8, p99Ms: 8 } } }
+  const seeded = { ...generation(2), costs: [measured] }
   score(seeded, 1, { inference: 0.5 })
   expect(costs.all.map(({ generation, model }) => [generation, model])).toEqual([
     [1, 'digits@1'],

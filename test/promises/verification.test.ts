@@ -4,6 +4,8 @@ import { expect, test } from 'vitest'
 import type { ModelEvent } from '../../pipeline/messages.js'
 import { generateKeys } from '../../pipeline/model/keys.js'
 import { signBundle } from '../../pipeline/model/signature.js'
+import { openStore } from '../../pipeline/model/store.js'
+import { verifiedMarks } from '../../pipeline/model/verified-marks.js'
 import { millraceJson } from '../fixtures/cli.js'
 import { createDeployment, type Deployment } from '../fixtures/deployment.js'
 import { storeDigitModel, stubborn } from '../fixtures/digit-models.js'
@@ -139,6 +141,35 @@ test('a start needs no second verification of what this machine has verified, no
   const { reason } = deployment.events.items.find(preparedBy(elsewhere.id))!
   expect(reason).toMatch(/limits: \d+ ms/)
   expect(reason).not.toMatch(/writers|replay|budget/)
+})
+
+test('what a bundle costs is measured when it is verified, and whoever loads it again knows it at once', async () => {
+  const directory = await storeWith('digits@1')
+  const deployment = await createDeployment({ partitions: 1 })
+  const settings = {
+    bundles: { directory },
+    verification: short,
+    batch: { maxRecords: 64 },
+    deadline: { class: 'soft', ms: 60_000 },
+  } as const
+  await (await deployment.worker(settings)).stop()
+  const { digest } = await openStore(directory).find('digits@1')
+  const marks = verifiedMarks(directory)
+  const costs = (await marks.of(digest))?.costs ?? []
+  expect(costs.map(({ rows }) => rows)).toEqual([1, 64])
+
+  await marks.add(
+    digest,
+    costs.map((cost) => ({ ...cost, runs: 77 })),
+  )
+  const again = await deployment.worker(settings)
+  await deployment.sendDigits(1)
+  await deployment.answered()
+  const [{ stages }] = again.status.stageCosts as [(typeof again.status.stageCosts)[number]]
+  expect(stages[0]?.table).toMatchObject([
+    { rows: 1, batches: 1 },
+    { rows: 64, batches: 77 },
+  ])
 })
 
 test('where keys are trusted, a bundle that nobody signed is refused', async () => {

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { readBundleFiles } from '../../../pipeline/model/bundle.js'
 import { goldenRows, parseGolden } from '../../../pipeline/model/golden.js'
 import { createInferenceThreads } from '../../../pipeline/model/inference-threads.js'
-import { createModelLoader } from '../../../pipeline/model/loader.js'
+import { createModelLoader, type LoaderOptions } from '../../../pipeline/model/loader.js'
 import { sealFiles } from '../../../pipeline/model/pack.js'
 import { openStore } from '../../../pipeline/model/store.js'
 import { verifyBundle } from '../../../pipeline/model/verifier.js'
@@ -61,6 +61,21 @@ test('what the store does not have, or has damaged, is refused before anything i
   await writeFile(join(folder, 'half.tar.gz'), bytes.subarray(0, bytes.length / 2))
   await expect(loader.load('half.tar.gz')).rejects.toMatchObject({ code: 'bundle-invalid' })
   expect(verify).not.toHaveBeenCalled()
+})
+
+test('what a bundle costs is measured as it is loaded where nobody has measured it, and not where that is known', async () => {
+  const load = async (knownCosts?: LoaderOptions['knownCosts']) => {
+    const measure = { batchSizes: [1, 4], measureMs: 0 }
+    const { scorer, costs } = await createModelLoader({ store: shipped, measure, knownCosts }).load('digits@1')
+    await scorer.close()
+    return costs
+  }
+  expect((await load())?.map(({ rows, runs, stages }) => [rows, runs, stages?.inference !== undefined])).toEqual([
+    [1, 5, true],
+    [4, 5, true],
+  ])
+  const known = [{ rows: 7, runs: 9, p50Ms: 1, p99Ms: 2 }]
+  expect(await load(async () => known)).toBe(known)
 })
 
 describe('a verification in another process', () => {

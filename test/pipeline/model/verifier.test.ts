@@ -57,6 +57,16 @@ describe('a sound bundle', () => {
     expect(find(report, 'load')?.measured).toEqual({ loadMs: expect.any(Number), rssMb: expect.any(Number) })
     const sizes = [1, 8, 64, 512].flatMap((rows) => [`batch${rows}P50Ms`, `batch${rows}P99Ms`])
     expect(Object.keys(find(report, 'latency')?.measured ?? {})).toEqual(sizes)
+    // What is kept is what was shown, by stage besides.
+    expect(report.costs?.map(({ rows }) => rows)).toEqual([1, 8, 64, 512])
+    for (const { rows, runs, p50Ms, p99Ms, stages } of report.costs!) {
+      expect(runs).toBeGreaterThanOrEqual(5)
+      expect(find(report, 'latency')?.measured).toMatchObject({
+        [`batch${rows}P50Ms`]: p50Ms,
+        [`batch${rows}P99Ms`]: p99Ms,
+      })
+      expect(stages?.inference?.p50Ms).toBeLessThanOrEqual(p50Ms)
+    }
     expect(find(report, 'limits')?.measured).toEqual({ elapsedMs: expect.any(Number), peakRssMb: expect.any(Number) })
     expect(JSON.parse(JSON.stringify(report))).toEqual(report)
   })
@@ -169,7 +179,14 @@ describe('a bundle is refused', () => {
     const stages = { inference: { class: 'firm', budgetMs: 1e-6, perRecords: 4 } }
     const report = await verifyBundle(await pairFolder({ change: { stages } }), quick)
     expect(failed(report)).toMatchObject([
-      { gate: 'budget', code: 'budget-missed', measured: { inferenceMissRatio: 1 } },
+      {
+        gate: 'budget',
+        code: 'budget-missed',
+        measured: { inferenceMissRatio: 1 },
+        detail: expect.stringMatching(
+          /^inference \(firm\): p99 [\d.]+ ms per 4 records, 100 % of \d+ runs missed 0\.000001 ms$/,
+        ),
+      },
     ])
   })
 })
