@@ -32,3 +32,10 @@ export const plural = (number: number, one: string, many = `${one}s`): string =>
 
 /** Of a share between 0 and 1: 42 % */
 export const percent = (share: number): string => `${Math.round(share * 100)} %`
+
+/** Of a ratio where a fraction of a percent matters: 0.042 % */
+export const precisePercent = (ratio: number): string => `${Number((ratio * 100).toPrecision(3))} %`
+
+/** To as many digits as tell something; — for what is not known. */
+export const milliseconds = (value: number | null): string =>
+  value === null ? '—' : value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : count(value)

@@ -2,11 +2,15 @@
 
 import type { DeploymentStatus, ModelInUse } from '../client/deployment-status.js'
 import type { ModelEvent } from '../messages.js'
+import { deadlineText } from './deadline-text.js'
 import { count, duration, shortDigest } from './format.js'
+import type { KeptDeadlines } from './kept-deadlines.js'
 import { type Colors, facts, table } from './output.js'
 
-export const describeStatus = (status: DeploymentStatus, colors: Colors): string => {
-  const { deployment, group, model, preparing, workers, partitions, lag } = status
+export type ShownStatus = DeploymentStatus & KeptDeadlines
+
+export const describeStatus = (status: ShownStatus, colors: Colors): string => {
+  const { deployment, group, model, preparing, workers, partitions, lag, deadlines, unreached } = status
   const behind = model
     ? partitions.filter(({ generation }) => generation !== null && generation < model.generation)
     : []
@@ -19,6 +23,8 @@ export const describeStatus = (status: DeploymentStatus, colors: Colors): string
         : []),
       ...(preparing === null ? [] : [['preparing', preparing] as const]),
       ['lag', lag === 0 ? colors.green('0') : colors.yellow(count(lag))],
+      ...deadlines.map((one) => ['deadline', `${one.worker}: ${deadlineText(one)}`] as const),
+      ...unreached.map(({ url, reason }) => ['deadline', colors.yellow(`${url}: ${reason}`)] as const),
     ],
     colors,
   )

@@ -4,7 +4,7 @@ import { MillraceError } from '../../../stages/errors.js'
 import { type Profile, profileBundle, tells } from '../../model/profile.js'
 import { modelStages } from '../../model/stage-budget.js'
 import { type Context, contextOf } from '../context.js'
-import { count } from '../format.js'
+import { count, precisePercent } from '../format.js'
 import { examples, positiveNumber, share, wholeNumber } from '../options.js'
 import { type Colors, table } from '../output.js'
 import { profileChart } from '../profile-chart.js'
@@ -80,19 +80,17 @@ const describe = (profile: Profile, colors: Colors): string => {
       { colors, align: [...new Array(present.length + 5).fill('right'), 'left'] },
     ),
     '',
-    `On this machine, now, with at most ${percent(missRatio)} of batches missed and a quarter to spare, bundle.json can say:`,
+    `On this machine, now, with at most ${precisePercent(missRatio)} of batches missed and a quarter to spare, bundle.json can say:`,
     `  "stages": ${JSON.stringify(stages).replaceAll(/([,:])/g, '$1 ')}`,
     ...(few.length > 0
       ? [
           colors.yellow(
-            `soft only, since too few runs tell of ${percent(missRatio)}: ${few.join(', ')}; see --measure-ms`,
+            `soft only, since too few runs tell of ${precisePercent(missRatio)}: ${few.join(', ')}; see --measure-ms`,
           ),
         ]
       : []),
     'hard cannot be given: no garbage-collected runtime on a shared kernel can promise that.',
   ].join('\n')
 }
-
-const percent = (ratio: number): string => `${Number((ratio * 100).toPrecision(3))} %`
 
 const ms = (value: number): string => (value < 10 ? value.toFixed(3) : value.toFixed(1))

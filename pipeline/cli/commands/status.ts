@@ -7,7 +7,7 @@ import { type Context, contextOf } from '../context.js'
 import { count } from '../format.js'
 import { collect, examples, positiveNumber } from '../options.js'
 import type { Session } from '../session.js'
-import { describeStatus } from '../status-text.js'
+import { describeStatus, type ShownStatus } from '../status-text.js'
 
 interface StatusFlags {
   readonly watch?: boolean
@@ -22,7 +22,7 @@ export const addStatus = (program: Command, session: Session): void => {
     .summary('which model, which workers, how far behind')
     .description(
       'Shows a deployment as its topics and its consumer group have it: the model and its generation, the workers with their partitions and ' +
-        'what they said last, and how far each partition is behind.',
+        'what they said last, and how far each partition is behind. Where there is a deadline, its workers are asked how they keep it.',
     )
     .option('--watch', 'again and again, until Ctrl-C, with rates')
     .option('--every <seconds>', 'how often with --watch; how long --stages looks', positiveNumber, 2)
@@ -30,7 +30,7 @@ export const addStatus = (program: Command, session: Session): void => {
     .addOption(
       new Option(
         '--url <address>',
-        'a worker to ask with --stages; may be repeated; all of the group by default',
+        'a worker to ask for what only it knows; may be repeated; all of the group by default',
       ).argParser(collect),
     )
     .action((flags: StatusFlags) => (flags.stages ? runStages : run)(contextOf(session, command), flags))
@@ -48,12 +48,16 @@ const runStages = async (context: Context, { watch = false, every, url }: Status
   await showStages(context, { watch, every, urls: url ?? [] })
 }
 
-const run = async (context: Context, { watch, every }: StatusFlags): Promise<void> => {
+const run = async (context: Context, { watch, every, url = [] }: StatusFlags): Promise<void> => {
   const { output, signal } = context
   const { config } = await context.loadConfig()
   const kafka = await context.kafka(config)
+  const { keptDeadlines } = await import('../kept-deadlines.js')
   await withRegistry(context, config, async (registry) => {
-    const look = () => deploymentStatus(kafka, registry, config, signal)
+    const look = async (): Promise<ShownStatus> => {
+      const status = await deploymentStatus(kafka, registry, config, signal)
+      return { ...status, ...(await keptDeadlines(status, config, url, signal)) }
+    }
     let status = await look()
     if (!watch) return output.result(status, () => describeStatus(status, output.colors))
     const update = output.live ? createLogUpdate(output.stdout as NodeJS.WriteStream) : undefined

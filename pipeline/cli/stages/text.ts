@@ -1,5 +1,6 @@
 /** Where the time goes, as people read it. */
-import { count, percent } from '../format.js'
+import { deadlineText } from '../deadline-text.js'
+import { count, milliseconds, percent } from '../format.js'
 import { type Colors, facts, table } from '../output.js'
 import type { Unreached } from './ask.js'
 import type { Bound, WorkerShares } from './shares.js'
@@ -19,9 +20,6 @@ const bounds: Readonly<Record<Bound, string>> = {
   input: 'nothing here: it waits for records, from the broker or whoever writes them',
 }
 
-const milliseconds = (value: number | null): string =>
-  value === null ? '—' : value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : count(value)
-
 export const describeStages = (
   workers: readonly WorkerShares[],
   unreached: readonly Unreached[],
@@ -31,20 +29,6 @@ export const describeStages = (
     ...workers.map((one) => describeWorker(one, colors)),
     ...unreached.map(({ url, reason }) => colors.yellow(`${url}: ${reason}`)),
   ].join('\n\n')
-
-const deadlineText = ({ class: kind, ms, records, missed, slack }: NonNullable<WorkerShares['deadline']>): string => {
-  const all = Object.entries(missed).filter(([, of]) => of > 0)
-  const sum = all.reduce((total, [, of]) => total + of, 0)
-  const where = all.map(([stage, of]) => `${count(of)} at ${stage}`)
-  const left = slack.map(
-    ({ stage, p50Ms, leastMs }) => `${stage} ${milliseconds(p50Ms)} (least ${milliseconds(leastMs)})`,
-  )
-  return [
-    `${kind}, ${count(ms)} ms; missed by ${percent(records === 0 ? 0 : sum / records)} of ${count(records)} records`,
-    ...(where.length > 0 ? [`: ${where.join(', ')}`] : []),
-    `; ms left at ${left.join(', ')}`,
-  ].join('')
-}
 
 const describeWorker = (one: WorkerShares, colors: Colors): string => {
   const closed = Object.entries(one.closedBy)

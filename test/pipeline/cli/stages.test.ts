@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { availablePorts } from '../../../docker/ports.js'
+import { deadlineText } from '../../../pipeline/cli/deadline-text.js'
+import type { KeptDeadlines } from '../../../pipeline/cli/kept-deadlines.js'
 import { addressesOf, type Look } from '../../../pipeline/cli/stages/ask.js'
 import { sharesOf, type WorkerShares } from '../../../pipeline/cli/stages/shares.js'
 import { parseConfig } from '../../../pipeline/config.js'
@@ -11,7 +13,10 @@ test('a running worker says where its time goes', async () => {
   await millraceJson(['topics', 'create', '--partitions', '1'], { environment })
   const port = String((await availablePorts([undefined]))[0])
   const url = `http://127.0.0.1:${port}`
-  const worker = startMillrace(['run', '--model', 'digits@1', '--id', 'w1', '--port', port], { environment })
+  const deadline = ['--set', 'deadline.class=soft', '--set', 'deadline.ms=3600000']
+  const worker = startMillrace(['run', '--model', 'digits@1', '--id', 'w1', '--port', port, ...deadline], {
+    environment,
+  })
   await millraceJson(['produce', 'models/data/digits.jsonl', '--limit', '10'], { environment })
   await millrace(['consume', '--from-beginning', '--follow', '--max', '10'], { environment })
   const watching = startMillrace(['status', '--stages', '--url', url, '--watch', '--every', '0.2', '--json'])
@@ -25,7 +30,32 @@ test('a running worker says where its time goes', async () => {
   expect(stdout).toMatch(/^worker +w1 at http/m)
   expect(stdout).toMatch(/^main thread +\d+ % busy: decode \d+ %, encode \d+ %, Kafka and the rest \d+ %$/m)
   expect(stdout).toMatch(/^infer +\d+ %/m)
+
+  // The status says so too, of the workers of the deployment that it finds.
+  const said = await millrace(['status', '--url', url], { environment })
+  expect(said.stdout).toMatch(
+    /^deadline +w1: soft, 3,600,000 ms; missed by 0 % of 110 records; ms left at gather [\d,]+ \(least [\d,]+\), infer .*, publish /m,
+  )
+  const { deadlines } = await millraceJson<KeptDeadlines>(['status', '--url', url], { environment })
+  expect(deadlines).toMatchObject([
+    { worker: 'w1', class: 'soft', ms: 3_600_000, records: 110, missRatio: 0, missed: { inference: 0 } },
+  ])
+  expect(deadlines[0]?.slack.map(({ stage }) => stage)).toEqual(['gather', 'infer', 'publish'])
+  const other = { MILLRACE_DEPLOYMENT: uniqueName('other') }
+  await millraceJson(['topics', 'create', '--partitions', '1'], { environment: other })
+  expect(await millraceJson(['status', '--url', url], { environment: other })).toMatchObject({ deadlines: [] })
+  const nobody = `http://127.0.0.1:${(await availablePorts([undefined]))[0]}`
+  const wanted = { environment: { ...environment, MILLRACE_DEADLINE_CLASS: 'soft', MILLRACE_DEADLINE_MS: '1000' } }
+  expect((await millrace(['status', '--url', nobody], wanted)).stdout).toContain(`${nobody}: nothing listens there`)
   expect((await worker.interrupt()).code).toBe(0)
+})
+
+test('who missed a deadline is told with where that was found', () => {
+  const missed = { admission: 30, inference: 0, publish: 1 }
+  const slack = [{ stage: 'publish', p50Ms: 120.4, leastMs: 0 }]
+  expect(deadlineText({ class: 'firm', ms: 200, records: 12_400, missed, slack })).toBe(
+    'firm, 200 ms; missed by 0.25 % of 12,400 records: 30 at admission, 1 at publish; ms left at publish 120 (least 0.00)',
+  )
 })
 
 test('where no worker can be asked, it says where it looked and what to do', async () => {
