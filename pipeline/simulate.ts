@@ -28,8 +28,12 @@ export interface SimulationOptions {
   readonly costs: BatchCosts
   /** What a batch really takes. */
   readonly takesMs: (rows: number) => number
+  /** What it really takes from scored to acknowledged; nothing by default. Batches are acknowledged in their order. */
+  readonly afterMs?: () => number
   /** told of each batch as the model is done with it, and what it took: a profile may learn from that */
   readonly onDone?: (rows: number, ms: number, at: number) => void
+  /** … and of each as it is acknowledged, and what that took */
+  readonly onAcknowledged?: (ms: number, at: number) => void
 }
 
 export interface Fate {
@@ -37,16 +41,16 @@ export interface Fate {
   readonly offset: number
   readonly at: number
   readonly deadline: number
-  /** dropped: not scored; withheld: scored too late for a firm deadline; late: the same for a soft one */
+  /** dropped: not scored; withheld: scored too late for a firm deadline; late: scored too late for a soft one, or acknowledged too late */
   readonly result: 'in-time' | 'late' | 'dropped' | 'withheld'
-  /** when it left; for one that was dropped, with its neighbours */
+  /** when it was acknowledged; for one that was dropped, with its neighbours */
   readonly readyAt: number
   /** the size of the batch that it was scored in; 0 for one that was dropped */
   readonly rows: number
 }
 
 export interface Simulation {
-  /** in the order in which they left */
+  /** in the order in which they were acknowledged */
   readonly fates: readonly Fate[]
   /** how long the model was busy */
   readonly busyMs: number
@@ -56,7 +60,7 @@ export interface Simulation {
 
 /** Runs a trace to its end. Arrivals of a partition are in the order of `at`. */
 export function simulate(trace: readonly Arrival[], options: SimulationOptions): Simulation {
-  const { rule, limits, concurrency, costs, takesMs, onDone } = options
+  const { rule, limits, concurrency, costs, takesMs, afterMs = () => 0, onDone, onAcknowledged } = options
   const scheduler = new VirtualTimeScheduler()
   const leases = createLeases()
   const turns = createTurns(concurrency)
@@ -66,12 +70,17 @@ export function simulate(trace: readonly Arrival[], options: SimulationOptions):
   const arrivals = [...trace].sort((one, other) => one.at - other.at)
   const next = new Map<number, number>()
   let freeAt = 0
+  let acknowledgedAt = 0
   let busyMs = 0
 
   const judged = new Subject<MicroBatch>()
   judged.pipe(toScored(scheduler), withhold({ deadline: () => rule, scheduler })).subscribe((scored) => {
-    for (const fate of fatesOf(scored, rule, scheduler.now())) fates.push(fate)
+    const { scoredAt } = scored
+    acknowledgedAt = Math.max(acknowledgedAt, scoredAt + (scored.rows > 0 ? afterMs() : 0))
+    for (const fate of fatesOf(scored, rule, acknowledgedAt)) fates.push(fate)
     for (const part of scored.parts) leases.release(part.generation)
+    if (scored.rows === 0 || !onAcknowledged) return
+    scheduler.schedule(() => onAcknowledged(scheduler.now() - scoredAt, scheduler.now()), acknowledgedAt - scoredAt)
   })
   const of = { limits: () => limits, deadline: () => rule, costs: () => costs }
   source.pipe(deadlineBatch({ ...of, turns, leases, idleness, scheduler })).subscribe((batch) => {
@@ -102,7 +111,7 @@ export function simulate(trace: readonly Arrival[], options: SimulationOptions):
   }
   if (arrivals.length > 0) scheduler.schedule(() => arrive(0), arrivals[0]!.at)
   scheduler.flush()
-  return { fates, busyMs, elapsedMs: scheduler.now() - (arrivals[0]?.at ?? 0) }
+  return { fates, busyMs, elapsedMs: Math.max(scheduler.now(), acknowledgedAt) - (arrivals[0]?.at ?? 0) }
 }
 
 const toScored = (scheduler: VirtualTimeScheduler) =>
@@ -123,7 +132,8 @@ function* fatesOf({ parts, rows, failed, late }: Scored, rule: DeadlineRule, rea
       const fate = { partition, offset, at, deadline: deadlineOf(record, rule.ms), readyAt }
       if (rejected.has(index)) yield { ...fate, result: 'dropped', rows: 0 }
       else {
-        yield { ...fate, result: failed.has(row) ? 'withheld' : late?.has(row) ? 'late' : 'in-time', rows }
+        const isLate = late?.has(row) || readyAt > fate.deadline
+        yield { ...fate, result: failed.has(row) ? 'withheld' : isLate ? 'late' : 'in-time', rows }
         row++
       }
     }

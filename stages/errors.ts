@@ -352,6 +352,11 @@ export const errors = {
   },
   'file-unreadable': { message: 'the file cannot be read', retryable: false, remedy: 'check the path' },
   'record-invalid': { message: 'a record does not fit the schema', retryable: false, remedy: 'correct the named line' },
+  'profile-invalid': {
+    message: 'the file is no profile of a bundle',
+    retryable: false,
+    remedy: 'write one: `millrace profile BUNDLE --json > FILE`',
+  },
   'request-invalid': {
     message: 'the request is not valid',
     retryable: false,

@@ -1,15 +1,13 @@
 import type { Command } from 'commander'
-import { z } from 'zod'
 import { MillraceError } from '../../../stages/errors.js'
 import { between } from '../../between.js'
-import type { CostRow } from '../../cost-profile.js'
 import { type Arrival, type Fate, type Simulation, simulate } from '../../simulate.js'
 import { type Context, contextOf } from '../context.js'
 import { count } from '../format.js'
 import { examples, numberFromZero, positiveNumber, wholeNumber } from '../options.js'
 import { facts } from '../output.js'
 import type { Session } from '../session.js'
-import { readText } from '../text-file.js'
+import { type ProfileTable, readProfile, readTrace } from '../simulation-files.js'
 
 interface SimulateFlags {
   readonly profile: string
@@ -53,8 +51,8 @@ export const addSimulate = (program: Command, session: Session): void => {
 const run = async (context: Context, flags: SimulateFlags): Promise<void> => {
   const kind = flags.class
   if (kind !== 'soft' && kind !== 'firm') throw new MillraceError('usage', `--class ${kind}: soft or firm`)
-  const table = parse(profile, await readText(flags.profile), flags.profile).table
-  const trace = flags.trace === undefined ? steady(flags) : parseTrace(await readText(flags.trace), flags.trace)
+  const table = await readProfile(flags.profile)
+  const trace = flags.trace === undefined ? steady(flags) : await readTrace(flags.trace)
   const { deadlineMs, afterMs, maxRecords, maxDelayMs } = flags
   const simulated = simulate(trace, {
     rule: { class: kind, ms: deadlineMs },
@@ -66,8 +64,9 @@ const run = async (context: Context, flags: SimulateFlags): Promise<void> => {
       afterMs,
     },
     takesMs: takes(table),
+    afterMs: () => afterMs,
   })
-  const summary = summarise(simulated, afterMs)
+  const summary = summarise(simulated)
   context.output.result(summary, () =>
     facts(
       Object.entries(summary).map(([name, value]) => [
@@ -80,7 +79,7 @@ const run = async (context: Context, flags: SimulateFlags): Promise<void> => {
 }
 
 /** One batch in fifty takes as long as one in a hundred may. */
-const takes = (table: readonly CostRow[]) => {
+const takes = (table: ProfileTable) => {
   let batches = 0
   return (rows: number) => between(table, rows, ++batches % 50 === 0 ? 'p99Ms' : 'p50Ms')
 }
@@ -91,11 +90,11 @@ const steady = ({ rate, seconds, partitions }: SimulateFlags): Arrival[] =>
     partition: index % partitions,
   }))
 
-const summarise = ({ fates, busyMs, elapsedMs }: Simulation, afterMs: number) => {
+const summarise = ({ fates, busyMs, elapsedMs }: Simulation) => {
   const of = (result: Fate['result']) => fates.filter((fate) => fate.result === result).length
   const slack = fates
     .filter(({ result }) => result === 'in-time')
-    .map(({ deadline, readyAt }) => deadline - readyAt - afterMs)
+    .map(({ deadline, readyAt }) => deadline - readyAt)
     .sort((one, other) => one - other)
   const inTime = of('in-time')
   return {
@@ -109,33 +108,5 @@ const summarise = ({ fates, busyMs, elapsedMs }: Simulation, afterMs: number) =>
     modelBusy: elapsedMs > 0 ? busyMs / elapsedMs : 0,
     leastSlackMs: slack[0] ?? 0,
     medianSlackMs: slack[slack.length >> 1] ?? 0,
-  }
-}
-
-const time = z.number().nonnegative()
-const profile = z.object({
-  table: z.array(z.object({ rows: z.number().positive(), batches: time.default(0), p50Ms: time, p99Ms: time })).min(1),
-})
-const arrival = z.object({ at: time, partition: z.int().nonnegative(), deadlineMs: time.optional() })
-
-const parseTrace = (text: string, path: string): Arrival[] =>
-  text
-    .split('\n')
-    .map((line, index) => [line.trim(), `${path}:${index + 1}`] as const)
-    .filter(([line]) => line !== '')
-    .map(([line, at]) => {
-      const { deadlineMs, ...rest } = parse(arrival, line, at)
-      return deadlineMs === undefined ? rest : { ...rest, deadlineMs }
-    })
-
-const parse = <T extends z.ZodType>(type: T, text: string, at: string): z.output<T> => {
-  try {
-    return type.parse(JSON.parse(text))
-  } catch (error) {
-    const why =
-      error instanceof z.ZodError
-        ? error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
-        : [String(error)]
-    throw new MillraceError('record-invalid', `${at}: ${why.join('; ')}`)
   }
 }

@@ -72,10 +72,23 @@ test('what is no profile or no trace is told where', async () => {
   const directory = await temporaryDirectory()
   await writeFile(join(directory, 'profile.json'), '{"table":[{"rows":1,"p50Ms":1,"p99Ms":1}]}')
   await writeFile(join(directory, 'trace.jsonl'), '{"at":0,"partition":0}\n{"at":"soon"}\n')
-  const { code, stderr } = await millrace(['simulate', '--profile', 'profile.json', '--trace', 'trace.jsonl'], {
-    directory,
-  })
-  expect([code, stderr]).toEqual([1, expect.stringContaining('trace.jsonl:2: at:')])
+  await writeFile(join(directory, 'bundle.json'), '{"name":"digits"}')
+  await writeFile(join(directory, 'cost.svg'), '<svg/>')
+  const said = async (...args: readonly string[]) => {
+    const { code, stderr } = await millrace(['simulate', ...args], { directory })
+    expect(code).toBe(1)
+    return stderr
+  }
+  expect(await said('--profile', 'profile.json', '--trace', 'trace.jsonl')).toContain('trace.jsonl:2: at:')
+  for (const [file, why] of [
+    ['bundle.json', 'table: '],
+    ['cost.svg', 'it is not JSON'],
+  ] as const) {
+    const stderr = await said('--profile', file)
+    expect(stderr).toContain(`the file is no profile of a bundle: ${file}: ${why}`)
+    expect(stderr).toContain('Write one: `millrace profile BUNDLE --json > FILE`')
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1)
+  }
 })
 
 test('a simulation asks for times that can be', async () => {
