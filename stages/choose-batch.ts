@@ -29,7 +29,9 @@ export interface Chosen {
 
 /**
  * Which of what waits to score together: the most urgent, as many as can be ready in time (see `batchSize`, and `mostInTime` for when not all
- * can). What likely cannot any more is given up. Where nothing can, by what is known: a probe, if there may be one, or no rows at all.
+ * can). What cannot any more, even alone, is given up: by the median, not by p99. A batch that closes too early is only smaller, but what is given
+ * up is lost, and p99 of what follows may be one hiccup of the broker. Where nothing can, by what is known: a probe, if there may be one, or no
+ * rows at all.
  */
 export function chooseBatch(lines: readonly Line[], options: ChooseOptions): Chosen {
   const { waiting, firm, costs, now, startsAt, mayProbe } = options

@@ -35,8 +35,9 @@ export const probeShare = 0.05
  * Gathers what is scored together where results have a deadline. Unlike `microBatch` it holds records back until the model has a turn for them,
  * and then hands out the most urgent: earliest deadline first across partitions, in order within one. A batch closes at the first of:
  * `maxRecords`, `maxBytes`, `maxDelayMs` since its oldest record came, the last moment at which it is ready, as it would be, for the most urgent
- * record in it (see `batchSize`), or that nothing is being scored and all that came at once is in, as in `microBatch`. Records that would miss a firm deadline ride along as `Missed`, without their rows; where all would, one
- * is scored in spite of it now and then (see `probeShare`). What waits is bounded by the credits given out at the source.
+ * record in it (its deadline less p99 of both: see `batchSize`), or that nothing is being scored and all that came at once is in, as in `microBatch`.
+ * Records that would likely miss a firm deadline ride along as `Missed`, without their rows; where all would, one is scored in spite of it now and
+ * then (see `probeShare`). What waits is bounded by the credits given out at the source.
  *
  * @example
  * decoded.pipe(deadlineBatch({ limits, deadline, costs, turns, leases }), infer({ concurrency, onDone: turns.give }))

@@ -1,8 +1,12 @@
-import { expect, test } from 'vitest'
+import { expect, inject, test } from 'vitest'
+import { frame } from '../../pipeline/avro/framing.js'
 import type { ConfigInput } from '../../pipeline/config.js'
+import type { OutgoingRecord } from '../../stages/ports.js'
 import { createDeployment, type Deployment } from '../fixtures/deployment.js'
-import { digitRecord } from '../fixtures/digits.js'
+import { digitRecord, registerValues } from '../fixtures/digits.js'
 import { committedOffset } from '../fixtures/kafka.js'
+import { roundsPerMs, slowBytes, slowSchema, storeSlowModel } from '../fixtures/slow-model.js'
+import { temporaryDirectory } from '../fixtures/stack-programs.js'
 
 const minute = 60_000
 
@@ -51,6 +55,44 @@ test.each<ConfigInput['delivery']>(['at-least-once', 'exactly-once'])(
     expect(await committedOffset(name, topics.input, 0)).toBeGreaterThanOrEqual(6)
   },
 )
+
+test('what was begun in time and is too late once it is scored is withheld, and what comes after it is not', async () => {
+  const directory = await temporaryDirectory()
+  await storeSlowModel(directory)
+  const deployment = await createDeployment({ partitions: 1 })
+  const schemaId = await registerValues(inject('registry'), deployment.topics.input, slowSchema)
+  const send = (rounds: number, over?: Partial<OutgoingRecord>) =>
+    deployment.send(0, [frame(schemaId, slowBytes(rounds))], over)
+  const worker = await deployment.worker({
+    model: 'slow@1',
+    bundles: { directory },
+    batch: { maxRecords: 1 },
+    deadline: { class: 'firm', ms: 60 * minute },
+  })
+  await send(1)
+  await deployment.answered()
+
+  // How fast it goes round here is only known afterwards: what was done in time is followed by what takes twice as long.
+  const withinMs = 3_000
+  for (let rounds = Math.round(withinMs * (await roundsPerMs())); deployment.late.items.length === 0; rounds *= 2) {
+    await send(rounds, { headers: { 'millrace.deadline': String(Date.now() + withinMs) } })
+    await deployment.answered()
+  }
+  await send(1)
+  await deployment.answered()
+  await worker.stop()
+
+  const last = deployment.sent[0]! - 1
+  expect(deployment.predictions.items.map(({ offset }) => offset)).toEqual([
+    ...Array.from({ length: last - 1 }, (_, offset) => offset),
+    last,
+  ])
+  const [withheld] = deployment.late.items
+  expect(withheld).toMatchObject({ offset: last - 1, stage: 'inference', model: 'slow@1' })
+  expect(withheld!.missedByMs).toBeGreaterThan(0)
+  expect(worker.status.deadline).toMatchObject({ missed: { admission: 0, inference: 1 } })
+  expect(await committedOffset(deployment.name, deployment.topics.input, 0)).toBeGreaterThanOrEqual(last + 1)
+})
 
 test('what is past its soft deadline is scored all the same, and says so', async () => {
   const deployment = await createDeployment({ partitions: 1 })

@@ -92,6 +92,20 @@ describe('under a firm deadline', () => {
     })
   })
 
+  it('the model is asked for what is not dropped, and for nothing else', () => {
+    fc.assert(
+      fc.property(fc.array(arrival, { maxLength: 80 }), options, (trace, drawn) => {
+        let asked = 0
+        const onDone = (rows: number) => {
+          asked += rows
+        }
+        const { fates } = simulate(trace, { ...settings(drawn, 'firm'), onDone })
+        expect(asked).toBe(fates.filter(({ result }) => result !== 'dropped').length)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   it('what could be ready alone in an idle pipe is not dropped', () => {
     holds('firm', (fates, { costs }) => {
       const [only] = fates

@@ -2,8 +2,9 @@ import { firstValueFrom, of } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../stages/encode.js'
+import { missed } from '../../stages/missed.js'
 import { Reply } from '../../stages/placed-records.js'
-import type { Headers, OutputKind, PredictionEncoder, Rejected, Scored } from '../../stages/ports.js'
+import type { Headers, LateEncoder, OutputKind, PredictionEncoder, Rejected, Scored } from '../../stages/ports.js'
 import {
   bad,
   decoded,
@@ -120,6 +121,26 @@ describe('encode', () => {
       ['deadLetter', 0, ['bad 1']],
       ['deadLetter', 1, ['value 5']],
     ])
+  })
+
+  it('sends what missed a firm deadline to the late topic, before or after the model, and covers it with its neighbours', async () => {
+    const part = decoded(fetched(0, 0, [0, 1, 2]), one)
+    const missedAt = (stage: 'admission' | 'inference') => missed(stage, 1_000, 1_250)
+    const batch = microBatchOf({
+      ...part,
+      rejected: new Map([[0, missedAt('admission')]]),
+      rows: { ...part.rows, count: 2 },
+    })
+    const scored = { ...scoredOf(batch), failed: new Map([[1, missedAt('inference')]]) }
+    const lateEncoder: LateEncoder = {
+      encode: ({ offset }, _, { stage, deadline, missedByMs }, at) =>
+        Buffer.from([offset, stage, deadline, missedByMs, at].join()),
+    }
+    expect(await shown(scored, { lateEncoder })).toEqual([
+      ['predictions', 0, ['score 0']],
+      ['late', 0, ['0,admission,1000,250,5000', '2,inference,1000,250,5000']],
+    ])
+    expect((await run(scored, { lateEncoder })).covered).toEqual([{ topic, partition: 0, start: 0, next: 3 }])
   })
 
   it('sends what cannot be encoded or is too large to the dead letters, with its code', async () => {

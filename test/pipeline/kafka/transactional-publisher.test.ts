@@ -118,11 +118,25 @@ test('what is published while a transaction commits goes into the next ones, in 
   expect(await committedOffset(groupId, input, 0)).toBe(1_000)
 })
 
-test('what was sent and not committed is never seen: close aborts it, and says so', async () => {
+/** On the topic of the predictions too, so that what is read of it is all that there is. */
+const late = (value: string) => ({ kind: 'late', partition: 0, records: [record(value)] }) as const
+
+test('late records are there together with their neighbours and the offset', async () => {
+  const publisher = create()
+  await publisher.begin(first())
+  const { covered, outgoing } = range(0, 3)
+  await publisher.publish({ covered: { ...covered, next: 4 }, outgoing: [...outgoing, late('too late')] })
+  expect(await read(0, 4)).toEqual([...values(0, 3), 'too late'])
+  expect(await committedOffset(groupId, input, 0)).toBe(4)
+})
+
+test('what was sent and not committed is never seen, late records as little as others: close aborts it, and says so', async () => {
   const publisher = create({ intervalMs: 60_000 })
   await publisher.begin(first())
-  const published = expect(publisher.publish(range(0, 3, long))).rejects.toMatchObject({ code: 'timed-out' })
-  await sentTo(topics.predictions, 3)
+  const { covered, outgoing } = range(0, 3, long)
+  const sent = publisher.publish({ covered, outgoing: [...outgoing, late('too late'.padEnd(long))] })
+  const published = expect(sent).rejects.toMatchObject({ code: 'timed-out' })
+  await sentTo(topics.predictions, 4)
   await publisher.close()
   await published
   const next = create()
