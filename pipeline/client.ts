@@ -127,10 +127,7 @@ export const createClient = ({ signingKey, ...settings }: ClientOptions): Client
       )
       return sure(result, 'timed-out')
     },
-    status: () =>
-      withRegistry(connection, config, async (registry) =>
-        deploymentStatus(await kafka, registry, config, closing.signal),
-      ),
+    status: () => deploymentStatus(connection, config),
     async close() {
       closing.abort()
       await producing.close()

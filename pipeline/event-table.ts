@@ -28,7 +28,7 @@ export const eventTable = {
   },
   waiting: {
     level: 'debug',
-    help: 'The worker is not ready: something it needs is away. `reason` has what, and what mends it; the log has a line for each part.',
+    help: 'The worker is not ready: something it needs is away. `reason` has what, and what mends it. Said again every minute while it lasts; the log has a line for each part.',
     fields: ['reason'],
   },
   resumed: {

@@ -106,7 +106,7 @@ export function followPushes(options: PushedBundlesOptions): PushedBundles {
 
   const follow = async () => {
     options.onState('connecting', topic)
-    const { first, end } = await edges()
+    const { first, end } = await edgesInSight()
     options.onState('running', topic)
     newFrom = end
     const saved = mutable ? await readPosition(directory, topic) : undefined
@@ -123,7 +123,20 @@ export function followPushes(options: PushedBundlesOptions): PushedBundles {
     }
   }
 
-  const edges = async () => (await partitionEdges(kafka, topic, [0], signal))[0]!
+  const edges = async (onWaiting?: (detail: string) => void) =>
+    (await partitionEdges(kafka, topic, [0], signal, onWaiting))[0]!
+  /** A right that is missing is waited for too: it is only pushes that need it. */
+  const edgesInSight = async () => {
+    const waits = (detail: string) => options.onState('waiting', detail)
+    for (const backoff = createBackoff(); ; await backoff.wait(signal)) {
+      try {
+        return await edges(waits)
+      } catch (error) {
+        signal.throwIfAborted()
+        waits(lineOf(error))
+      }
+    }
+  }
   const until = (offset: number): Promise<void> =>
     offset <= next ? Promise.resolve() : new Promise((resolve) => waiters.add({ offset, resolve }))
 

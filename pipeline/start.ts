@@ -6,6 +6,7 @@ import type { MillraceError } from '../stages/errors.js'
 import type { DeadlineRule } from '../stages/ports.js'
 import type { Config } from './config.js'
 import { createDeadlineStats, type DeadlineStats } from './deadline-stats.js'
+import type { EventLog } from './event-log.js'
 import { createLiveConfig, type LiveConfig } from './live-config.js'
 import type { Logger } from './logging.js'
 import type { ModelEvent } from './messages.js'
@@ -15,10 +16,9 @@ import { createPipeStats, type PipeStats } from './pipe-stats.js'
 import type { ShadowStats } from './shadow-report.js'
 import { type BudgetCount, createStageCosts, type GenerationStages } from './stage-costs.js'
 import type { SwapStatus } from './swap/swap.js'
-
 import { openTraces } from './traces.js'
 import { sayWaits } from './waiting-events.js'
-import { openClients } from './worker-clients.js'
+import { openClients, type PreparedClients, prepareClients } from './worker-clients.js'
 import { openEvents, openSaid, type Said } from './worker-events.js'
 import { openFallback } from './worker-fallback.js'
 import { openGuardrails } from './worker-guardrails.js'
@@ -140,6 +140,14 @@ export function startWorker(options: WorkerOptions): Worker {
     const clients = await openClients(scope)
     const eventLog = openEvents(scope, clients, said, events)
     sayWaits(states, eventLog, stopping.signal)
+    try {
+      await score(await prepareClients(scope, clients), eventLog)
+    } finally {
+      eventLog.emit({ type: 'left' })
+    }
+  }
+
+  const score = async (clients: PreparedClients, eventLog: EventLog) => {
     const store = await openWorkerStore(scope, clients, eventLog)
     const swap = openSwap(scope, clients, store, eventLog, () => threadDeaths++)
     modelStatus = () => swap.status
@@ -179,15 +187,11 @@ export function startWorker(options: WorkerOptions): Worker {
     eventLog.emit({ type: 'joined', reason: `reads ${config.topics.input} as ${config.kafka.groupId}` })
     draining = true
     stopping.signal.addEventListener('abort', leave, { once: true })
-    try {
-      await new Promise<void>((resolve, reject) => {
-        source.open(pipe).subscribe({ complete: resolve, error: reject })
-        if (stopping.signal.aborted) leave()
-      })
-      if (halted) throw halted
-    } finally {
-      eventLog.emit({ type: 'left' })
-    }
+    await new Promise<void>((resolve, reject) => {
+      source.open(pipe).subscribe({ complete: resolve, error: reject })
+      if (stopping.signal.aborted) leave()
+    })
+    if (halted) throw halted
   }
 
   const finished = run()

@@ -3,6 +3,7 @@ import type { Kafka } from 'kafkajs'
 import { MillraceError } from '../stages/errors.js'
 import { createMessageCodec, type MessageCodec } from './avro/message-codec.js'
 import { createRegistry, type SchemaRegistry } from './avro/registry.js'
+import { createBackoff } from './backoff.js'
 import type { Config } from './config.js'
 import { partitionCounts } from './kafka/admin.js'
 import { createKafka } from './kafka/client.js'
@@ -17,14 +18,17 @@ export interface WorkerClients {
   /** of the member of the group alone */
   readonly memberKafka: Kafka
   readonly registry: SchemaRegistry
-  /** prepared */
   readonly codec: MessageCodec
-  readonly predictionSchemaId: number
   /** whose commands are carried out; everybody's where there are none */
   readonly commandKeys: readonly TrustedKey[]
 }
 
-/** Waits for the registry. Throws what waiting cannot mend. */
+/** Of a worker that has its schemas: the codec is prepared. */
+export interface PreparedClients extends WorkerClients {
+  readonly predictionSchemaId: number
+}
+
+/** Waits for nobody. Throws what is wrong with the files of keys. */
 export async function openClients({ id, config, log, onState, ending, onClose }: WorkerScope): Promise<WorkerClients> {
   const commandKeys = await trustedKeysOf(config.control)
   const kafkaOptions = {
@@ -40,13 +44,34 @@ export async function openClients({ id, config, log, onState, ending, onClose }:
     signal: ending,
   })
   onClose(async () => registry.close())
-  await checkPartitions(kafka, config).catch((error) => {
-    // A broker that is away, or a topic that is missing, is waited for by whoever needs it.
-    if (!(error instanceof MillraceError) || !error.retryable) throw error
-  })
-  const codec = createMessageCodec(registry)
-  const { predictionSchemaId } = await codec.prepare(config.topics)
-  return { kafka, memberKafka: createKafka(kafkaOptions), registry, codec, predictionSchemaId, commandKeys }
+  return { kafka, memberKafka: createKafka(kafkaOptions), registry, codec: createMessageCodec(registry), commandKeys }
+}
+
+/** Waits for the registry and for the broker, each in sight. Throws what waiting cannot mend. */
+export async function prepareClients(scope: WorkerScope, clients: WorkerClients): Promise<PreparedClients> {
+  const [{ predictionSchemaId }] = await Promise.all([
+    clients.codec.prepare(scope.config.topics),
+    checkPartitionsOnceThere(scope, clients),
+  ])
+  return { ...clients, predictionSchemaId }
+}
+
+async function checkPartitionsOnceThere(
+  { config, onState, ending }: WorkerScope,
+  { kafka }: WorkerClients,
+): Promise<void> {
+  const state = onState('source')
+  const { input } = config.topics
+  state('connecting', input)
+  for (const backoff = createBackoff(); !ending.aborted; await backoff.wait(ending)) {
+    try {
+      await checkPartitions(kafka, config)
+      return state('connecting', input)
+    } catch (error) {
+      if (!(error instanceof MillraceError) || !error.retryable) throw error
+      state('waiting', error.line)
+    }
+  }
 }
 
 /** Predictions go to the partition number of their input: with fewer partitions there is no place for some of them. */

@@ -18,7 +18,7 @@ import { createPipe, type PipeParts } from './pipe.js'
 import { observers, type PipeObserver } from './pipe-observer.js'
 import { createShadowReport, type ShadowReport } from './shadow-report.js'
 import type { Swap } from './swap/swap.js'
-import type { WorkerClients } from './worker-clients.js'
+import type { PreparedClients } from './worker-clients.js'
 import type { WorkerScope } from './worker-scope.js'
 
 export interface WorkerPipe {
@@ -35,7 +35,7 @@ export interface WorkerPipe {
  */
 export async function openPipe(
   { config, live, onState, onClose }: WorkerScope,
-  { kafka, memberKafka, registry, codec, predictionSchemaId }: WorkerClients,
+  { kafka, memberKafka, registry, codec, predictionSchemaId }: PreparedClients,
   swap: Swap,
   observer: PipeObserver,
   guardrails: Guardrails,

@@ -2,6 +2,7 @@ import { MillraceError } from '../../stages/errors.js'
 import type { Fence, Late, ModelCommand, ModelEvent, Prediction, Shadow } from '../messages.js'
 import { commandInvalid, maxCommandBytes, parseCommand, toCommand } from './command.js'
 import { Malformed } from './cursor.js'
+import { eventToJson, parseEvent } from './event.js'
 import { createFramedReader } from './framed-reader.js'
 import { frame } from './framing.js'
 import { type OurSchema, readOurSchema } from './our-schemas.js'
@@ -19,19 +20,21 @@ export interface MessageTopics {
 }
 
 /**
- * The messages of the contract in the Confluent wire format. Encoders need `prepare` first. Decoders take what any version of a schema
+ * The messages of the contract in the Confluent wire format. Encoders need `prepare` first, but for that of events: what is said before is JSON. Decoders take what any version of a schema
  * wrote, as long as it resolves to ours; they reject with `command-invalid` or `record-invalid`, or with the registry's error.
  */
 export interface MessageCodec {
   /** Registers the schemas of all six under `TOPIC-value`; waits for the registry. */
   prepare(topics: MessageTopics): Promise<{ readonly predictionSchemaId: number }>
   encodeCommand(command: ModelCommand): Buffer
+  /** Avro or, as long as the registry has not said under which id, JSON. */
   encodeEvent(event: ModelEvent): Buffer
   encodeFence(fence: Fence): Buffer
   encodeLate(late: Late): Buffer
   encodeShadow(pair: Shadow): Buffer
   /** Avro or, when it begins with `{`, JSON. A command without an id has the id ''. */
   decodeCommand(value: Buffer): Promise<ModelCommand>
+  /** Avro or, when it begins with `{`, JSON. */
   decodeEvent(value: Buffer): Promise<ModelEvent>
   decodeFence(value: Buffer): Promise<Fence>
   decodeLate(value: Buffer): Promise<Late>
@@ -62,7 +65,7 @@ export function createMessageCodec(registry: SchemaRegistry): MessageCodec {
       return { predictionSchemaId }
     },
     encodeCommand: (value) => command.encode(toCommand(value)),
-    encodeEvent: event.encode,
+    encodeEvent: (value) => (event.registered ? event.encode(value) : eventToJson(value)),
     encodeFence: fence.encode,
     encodeLate: late.encode,
     encodeShadow: shadow.encode,
@@ -72,7 +75,7 @@ export function createMessageCodec(registry: SchemaRegistry): MessageCodec {
       // A copy, since what avsc makes of a record is no plain object.
       return toCommand({ ...(await command.decode(value, commandInvalid)) })
     },
-    decodeEvent: (value) => event.decode(value),
+    decodeEvent: async (value) => (value[0] === brace ? parseEvent(value) : event.decode(value)),
     decodeFence: (value) => fence.decode(value),
     decodeLate: (value) => late.decode(value),
     decodeShadow: (value) => shadow.decode(value),
@@ -88,6 +91,9 @@ function createMessage<T>(registry: SchemaRegistry, name: OurSchema) {
   const read = createFramedReader(registry, type)
   let schemaId: number | undefined
   return {
+    get registered(): boolean {
+      return schemaId !== undefined
+    },
     async register(topic: string): Promise<number> {
       schemaId = await registry.register(`${topic}-value`, schema)
       return schemaId

@@ -51,8 +51,8 @@ const verifyBeside = async (context: Context, path: string, keys: readonly Trust
   const { signal } = context
   const { config } = await context.loadConfig()
   const kafka = await context.kafka(config)
+  const { model } = await deploymentStatus(context, config)
   return withRegistry(context, config, async (registry) => {
-    const { model } = await deploymentStatus(kafka, registry, config, signal)
     const store = openStore(config.bundles.directory)
     // Where the bundle that scores is not here there is nothing to replay.
     const active = model ? await store.load(model.model, model.digest ?? undefined).catch(() => undefined) : undefined

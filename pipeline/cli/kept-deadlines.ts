@@ -24,7 +24,8 @@ export const keptDeadlines = async (
   urls: readonly string[],
   signal: AbortSignal,
 ): Promise<KeptDeadlines> => {
-  const asked = urls.length > 0 ? urls : addressesOf(workers, http)
+  const inGroup = workers.flatMap(({ host }) => (host === null ? [] : [{ host }]))
+  const asked = urls.length > 0 ? urls : addressesOf(inGroup, http)
   const { looks, unreached } = await askWorkers(asked, signal)
   const members = new Set(workers.map(({ worker }) => worker))
   const deadlines = looks.flatMap(({ worker, deadline: stats }) =>

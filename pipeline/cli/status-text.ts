@@ -10,14 +10,15 @@ import { type Colors, facts, table } from './output.js'
 export type ShownStatus = DeploymentStatus & KeptDeadlines
 
 export const describeStatus = (status: ShownStatus, colors: Colors): string => {
-  const { deployment, group, model, preparing, workers, partitions, lag, deadlines, unreached } = status
+  const { deployment, registry, group, model, preparing, workers, partitions, lag, deadlines, unreached } = status
   const behind = model
     ? partitions.filter(({ generation }) => generation !== null && generation < model.generation)
     : []
   const head = facts(
     [
       ['deployment', `${colors.bold(deployment)} (group ${group.groupId}: ${group.state})`],
-      ['model', model ? `${colors.cyan(modelText(model))}` : 'none yet: `millrace switch NAME@VERSION`'],
+      ...(registry === null ? [] : [['registry', colors.red(registry)] as const]),
+      ['model', model ? colors.cyan(modelText(model)) : noModel(registry)],
       ...(behind.length > 0
         ? [['', `${behind.length} of ${partitions.length} partitions have not reached it`] as const]
         : []),
@@ -55,6 +56,9 @@ export const describeStatus = (status: ShownStatus, colors: Colors): string => {
   )
   return [head, members, parts].join('\n\n')
 }
+
+const noModel = (registry: string | null): string =>
+  registry === null ? 'none yet: `millrace switch NAME@VERSION`' : 'not known without the registry'
 
 const modelText = ({ generation, model, digest, mode, candidate, percent }: ModelInUse): string => {
   const beside =

@@ -41,9 +41,10 @@ export const readLog = (kafka: Kafka, topic: string, options: ReadLogOptions = {
     const loop = async () => {
       const backoff = createBackoff()
       let everRead = false
+      // Said once: what is waited for stays in sight while it is tried again.
+      state('connecting', topic)
       while (!stopping.signal.aborted) {
         let running = false
-        state('connecting', topic)
         try {
           await readSession(
             kafka,
@@ -149,26 +150,30 @@ export interface PartitionEdges {
   readonly end: number
 }
 
-/** The edges of the partitions now, in their order. Waits and rejects as `logEnd`. */
+/** The edges of the partitions now, in their order. Waits and rejects as `logEnd`; `onWaiting` is told what for. */
 export const partitionEdges = (
   kafka: Kafka,
   topic: string,
   partitions: readonly number[],
   signal?: AbortSignal,
-): Promise<PartitionEdges[]> =>
-  askCluster(kafka, topic, signal, async (cluster) => {
+  onWaiting?: (detail: string) => void,
+): Promise<PartitionEdges[]> => {
+  const ask = async (cluster: Cluster) => {
     const [firsts, ends] = [
       await logEdges(cluster, topic, partitions, 'first'),
       await logEdges(cluster, topic, partitions, 'end'),
     ]
     return partitions.map((_, index) => ({ first: firsts[index]!, end: ends[index]! }))
-  })
+  }
+  return askCluster(kafka, topic, signal, ask, onWaiting)
+}
 
 const askCluster = async <T>(
   kafka: Kafka,
   topic: string,
   signal: AbortSignal | undefined,
   ask: (cluster: Cluster) => Promise<T>,
+  onWaiting?: (detail: string) => void,
 ): Promise<T> => {
   const backoff = createBackoff()
   for (;;) {
@@ -181,6 +186,7 @@ const askCluster = async <T>(
     } catch (error) {
       const described = describeKafkaError(error, topic)
       if (!described.retryable) throw described
+      onWaiting?.(described.line)
       await backoff.wait(signal)
     } finally {
       await settles(cluster.disconnect(), 2_000)

@@ -122,8 +122,9 @@ const openSource = <T>(
   }
 
   const loop = async () => {
+    // Said once: what is waited for stays in sight while it is tried again.
+    state('connecting', options.topic)
     while (!stopping.signal.aborted) {
-      state('connecting', options.topic)
       leaving = new AbortController()
       fenced = undefined
       try {

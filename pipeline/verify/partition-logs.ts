@@ -21,13 +21,17 @@ export interface OffsetRange {
   readonly to: number
 }
 
-/** Reads with one pass over each topic; the offsets of dead letters and late records of the range are held in memory. */
+/**
+ * Reads with one pass over each topic; the offsets of dead letters and late records of the range are held in memory. `onOther` is told of
+ * predictions that are not of the range.
+ */
 export async function openPartitionLogs(
   kafka: Kafka,
   codec: MessageCodec,
   topics: LogTopics,
   range: OffsetRange,
   signal: AbortSignal,
+  onOther?: (prediction: Prediction) => void,
 ): Promise<PartitionLogs> {
   const { partition, from, to } = range
   const within = (offset: number) => offset >= from && offset < to
@@ -50,6 +54,7 @@ export async function openPartitionLogs(
         const prediction = await codec.decodePrediction(value)
         if (prediction.topic === topics.input && prediction.partition === partition && within(prediction.offset))
           yield prediction
+        else onOther?.(prediction)
       }
   }
   const elsewhere = new Set<number>()

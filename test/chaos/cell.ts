@@ -6,7 +6,7 @@ import { type FaultName, faults, member } from './faults.js'
 import { type Generator, startGenerator } from './generator.js'
 import { createRandom } from './random.js'
 import { until } from './until.js'
-import { judge } from './verdict.js'
+import { judge, verdictOf } from './verdict.js'
 import { startWatcher, type Watcher } from './watcher.js'
 import { createWorld, type Delivery, type World } from './world.js'
 
@@ -54,7 +54,6 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
   const deployment = `chaos-${randomUUID().slice(0, 8)}`
   const small = options.faults.includes('disk-full') && { storeMegabytes: 8 }
   const world = await createWorld({ deployment, delivery, partitions, model: 'digits@1', ...small })
-  const wrong: string[] = []
   try {
     for (let i = 0; i < options.workers; i++) world.startWorker()
     const watcher = startWatcher(world)
@@ -63,8 +62,9 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
     while (generator.acknowledged < options.minRecords || windows.length < options.minFaults) {
       const fault = random.pick(options.faults)
       await flow(generator, watcher)
-      const from = Date.now()
+      const [from, seen] = [Date.now(), watcher.seen]
       await faults[fault]({ world, watcher, random })
+      if (othersGoOn.has(fault) && watcher.seen === seen) throw new Error(`no predictions during ${fault}`)
       windows.push({ fault, from, to: Date.now() })
       await sleep(options.pauseMs)
       await flow(generator, watcher)
@@ -80,9 +80,9 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
       await world.signalWorker(worker, 'SIGTERM')
     }
     await watcher.end()
-    if (delivery === 'exactly-once' && watcher.stale > 0)
-      wrong.push(`${watcher.stale} were seen repeated or out of order while it ran`)
-    const { report, wrong: found } = await judge(world, delivery, generator.acknowledged)
+    const { stale, backwards } = watcher
+    const findings = await judge(world, generator.acknowledged, { stale, backwards })
+    const { report } = findings
     return {
       name,
       delivery,
@@ -94,15 +94,18 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
       generations: report.generations.length,
       seconds: Math.round((performance.now() - began) / 1000),
       ...gapsOf(watcher, windows),
-      wrong: [...wrong, ...found],
+      wrong: verdictOf(delivery, findings),
     }
   } finally {
     await world.close()
   }
 }
 
+/** These last for seconds, and do not take everybody: somebody has to score meanwhile. */
+const othersGoOn: ReadonlySet<FaultName> = new Set(['zombie', 'registry-down', 'disk-full'])
+
 /** Until records are acknowledged and predictions seen: a fault has to meet a stream, and the stream has to come back. */
-async function flow(generator: Generator, watcher: Watcher): Promise<void> {
+export async function flow(generator: Pick<Generator, 'acknowledged'>, watcher: Pick<Watcher, 'seen'>): Promise<void> {
   const [sent, seen] = [generator.acknowledged, watcher.seen]
   await until('records in and predictions out', () => generator.acknowledged > sent && watcher.seen > seen)
 }

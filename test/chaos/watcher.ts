@@ -16,6 +16,8 @@ export interface Watcher {
   readonly seen: number
   /** … that were not of an offset beyond all before them of their partition: repeated, or out of order */
   readonly stale: number
+  /** … that were of an older generation than one before them in their partition */
+  readonly backwards: number
   /** the greatest of a prediction that was seen */
   readonly generation: number
   /** the longest silences, longest first */
@@ -39,6 +41,7 @@ export function startWatcher({ kafka, topics, registry: url }: World): Watcher {
   const gaps: Gap[] = []
   let seen = 0
   let stale = 0
+  let backwards = 0
   let greatest = 0
   let last: number | undefined
   let paused: Promise<unknown> | undefined
@@ -64,8 +67,10 @@ export function startWatcher({ kafka, topics, registry: url }: World): Watcher {
         const { generation, offset } = await codec.decodePrediction(value!)
         if (offset <= (offsets.get(partition) ?? -1)) stale++
         else offsets.set(partition, offset)
-        if (generation > (generations.get(partition) ?? generation)) changes.push(now)
-        generations.set(partition, generation)
+        const before = generations.get(partition) ?? generation
+        if (generation > before) changes.push(now)
+        if (generation < before) backwards++
+        else generations.set(partition, generation)
         greatest = Math.max(greatest, generation)
       }
     }
@@ -77,6 +82,9 @@ export function startWatcher({ kafka, topics, registry: url }: World): Watcher {
     },
     get stale() {
       return stale
+    },
+    get backwards() {
+      return backwards
     },
     get generation() {
       return greatest

@@ -75,6 +75,13 @@ test.each(Object.entries(schemaOf))('the payload of %s is schemas/%s.avsc', (id,
   expect(payload.schema).toMatchObject(JSON.parse(readFileSync(`schemas/${name}.avsc`, 'utf8')))
 })
 
+test('events have the same fields in Avro and in JSON', () => {
+  const [, inJson] = document.channels().get('events')!.messages().all()
+  const { properties } = inJson!.json<{ payload: { properties: object } }>().payload
+  const { fields } = JSON.parse(readFileSync('schemas/model-event.avsc', 'utf8'))
+  expect(Object.keys(properties)).toEqual(fields.map(({ name }: { name: string }) => name))
+})
+
 test('commands have the same actions and fields in Avro and in JSON', () => {
   const messages = document.channels().get('control')!.messages().all()
   const [inAvro, inJson] = messages.map((message) => message.json<{ payload: Record<string, never> }>().payload)

@@ -22,11 +22,43 @@ test('the registry may be down when a worker starts: it waits, says so, and then
   const { door, url } = await startDoor({ open: false })
   const deployment = await createDeployment()
   await deployment.sendDigits(50)
-  const worker = deployment.start({ registry: url })
+  const [worker, other] = [deployment.start({ registry: url }), deployment.start({ registry: url })]
   await part(worker, 'registry', 'waiting')
   expect(worker.status.ready).toBe(false)
+
+  // Kafka is there, so they are seen from outside, by who reaches the registry and by who does not either; who stops waiting is gone.
+  const said = (type: string) =>
+    deployment.events.until((all) =>
+      [worker, other].every(({ id }) => all.some((one) => one.worker === id && one.type === type)),
+    )
+  await said('waiting')
+  await other.stop()
+  const look = (registry: string) =>
+    millraceJson<DeploymentStatus>(['status'], {
+      environment: { MILLRACE_DEPLOYMENT: deployment.name, MILLRACE_REGISTRY: registry },
+    })
+  const unreachable = expect.stringMatching(/the schema registry cannot be reached: .* Check the address and that the/)
+  for (const registry of [inject('registry'), url])
+    expect(await look(registry)).toMatchObject({
+      registry: null,
+      workers: [{ worker: worker.id, host: null, partitions: [], waiting: unreachable }],
+      lag: 100,
+    })
+
   door.restore()
   await deployment.answered()
+  await ready(worker)
+  const { registry, model, workers } = await look(inject('registry'))
+  expect([registry, model?.model]).toEqual([null, 'digits@1'])
+  expect(workers).toMatchObject([{ worker: worker.id, partitions: [0, 1], model: 'digits@1', waiting: null }])
+  // What is written in Avro cannot be read now, and what is left is no reason to think that anybody waits.
+  door.cut()
+  expect(await look(url)).toMatchObject({
+    registry: unreachable,
+    model: null,
+    group: { state: 'Stable' },
+    workers: [{ worker: worker.id, partitions: [0, 1], model: null, waiting: null, last: null }],
+  })
   await door.close()
   expect(deployment.account()).toEqual({ missing: [], repeated: [] })
   expect(deployment.deadLetters.items).toEqual([])

@@ -88,10 +88,17 @@ test('a worker waits in sight for topics that are missing, and goes on when they
     logger: createLogger({ level: 'silent', pretty: false, colors: false, stream: process.stderr }),
   })
   onTestFinished(() => worker.stop())
+  const states: string[] = []
+  worker.states.changes.subscribe(({ part, state }) => part === 'control' && states.push(state))
   const { detail } = await part(worker, 'control', 'waiting')
   expect(detail).toMatch(/^a topic does not exist: /)
+  expect((await part(worker, 'models', 'waiting')).detail).toMatch(/^a topic does not exist: .*models/)
   expect(worker.status.ready).toBe(false)
   await createTopics(testKafka(), planTopics(topicNames(deployment), { partitions: 1 }))
   await worker.running
   await part(worker, 'source', 'running')
+  await part(worker, 'models', 'running')
+  // However often it was tried again, it never looked as if it had come back.
+  await part(worker, 'control', 'running')
+  expect(states.filter((state, index) => state !== states[index - 1])).toEqual(['connecting', 'waiting', 'running'])
 })

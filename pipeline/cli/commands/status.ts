@@ -2,7 +2,6 @@ import { type Command, Option } from 'commander'
 import { createLogUpdate } from 'log-update'
 import { pause } from '../../backoff.js'
 import { type DeploymentStatus, deploymentStatus } from '../../client/deployment-status.js'
-import { withRegistry } from '../../client/registry.js'
 import { type Context, contextOf } from '../context.js'
 import { count } from '../format.js'
 import { collect, examples, positiveNumber } from '../options.js'
@@ -22,7 +21,8 @@ export const addStatus = (program: Command, session: Session): void => {
     .summary('which model, which workers, how far behind')
     .description(
       'Shows a deployment as its topics and its consumer group have it: the model and its generation, the workers with their partitions and ' +
-        'what they said last, and how far each partition is behind. Where there is a deadline, its workers are asked how they keep it.',
+        'what they said last, and how far each partition is behind. That much needs Kafka alone: without the registry it is not known which model ' +
+        'scores, while workers that wait for the registry as well are shown. Where there is a deadline, its workers are asked how they keep it.',
     )
     .option('--watch', 'again and again, until Ctrl-C, with rates')
     .option('--every <seconds>', 'how often with --watch; how long --stages looks', positiveNumber, 2)
@@ -51,28 +51,25 @@ const runStages = async (context: Context, { watch = false, every, url }: Status
 const run = async (context: Context, { watch, every, url = [] }: StatusFlags): Promise<void> => {
   const { output, signal } = context
   const { config } = await context.loadConfig()
-  const kafka = await context.kafka(config)
   const { keptDeadlines } = await import('../kept-deadlines.js')
-  await withRegistry(context, config, async (registry) => {
-    const look = async (): Promise<ShownStatus> => {
-      const status = await deploymentStatus(kafka, registry, config, signal)
-      return { ...status, ...(await keptDeadlines(status, config, url, signal)) }
-    }
-    let status = await look()
-    if (!watch) return output.result(status, () => describeStatus(status, output.colors))
-    const update = output.live ? createLogUpdate(output.stdout as NodeJS.WriteStream) : undefined
-    let before: DeploymentStatus | undefined
-    while (!signal.aborted) {
-      const text = () => `${describeStatus(status, output.colors)}\n${before ? rates(before, status) : ''}`
-      if (update) update(text())
-      else output.result(status, text)
-      await pause(every * 1000, signal)
-      if (signal.aborted) break
-      before = status
-      status = await look()
-    }
-    update?.done()
-  })
+  const look = async (): Promise<ShownStatus> => {
+    const status = await deploymentStatus(context, config)
+    return { ...status, ...(await keptDeadlines(status, config, url, signal)) }
+  }
+  let status = await look()
+  if (!watch) return output.result(status, () => describeStatus(status, output.colors))
+  const update = output.live ? createLogUpdate(output.stdout as NodeJS.WriteStream) : undefined
+  let before: DeploymentStatus | undefined
+  while (!signal.aborted) {
+    const text = () => `${describeStatus(status, output.colors)}\n${before ? rates(before, status) : ''}`
+    if (update) update(text())
+    else output.result(status, text)
+    await pause(every * 1000, signal)
+    if (signal.aborted) break
+    before = status
+    status = await look()
+  }
+  update?.done()
 }
 
 /** Records that came in and records that are committed, a second. */

@@ -73,6 +73,25 @@ test('what is encoded is decoded', async () => {
   expect(await codec.decodePrediction(frame(predictionSchemaId, ours.toBuffer(prediction)))).toEqual(prediction)
 })
 
+test('an event that is said before the registry has told the id of its schema is JSON, and is read as the same', async () => {
+  const early = createMessageCodec(registry).encodeEvent(event)
+  expect(JSON.parse(early.toString())).toEqual(
+    Object.fromEntries(Object.entries(event).filter(([, value]) => value !== null)),
+  )
+  expect(await codec.decodeEvent(early)).toEqual(event)
+  const more = Buffer.from(JSON.stringify({ ...event, mood: 'of another release' }))
+  expect(await codec.decodeEvent(more)).toEqual(event)
+})
+
+test.each(['{"type":', '{"type":"waiting"}', '{"type":"left","worker":"w","at":"now"}'])(
+  'what is no event in JSON: record-invalid, in one line: %s',
+  async (text) => {
+    const failure = await codec.decodeEvent(Buffer.from(text)).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'record-invalid' })
+    expect((failure as Error).message).not.toContain('\n')
+  },
+)
+
 test('the schemas are registered under the names of their topics', async () => {
   for (const topic of Object.values(topics))
     expect(await registry.latest(`${topic}-value`), topic).toMatchObject({ version: 1 })
