@@ -27,6 +27,8 @@ export interface ScorerOptions {
 
 const firstRestartDelayMs = 100
 const longestRestartDelayMs = 10_000
+/** A thread may die as it is started, too; what fails so often in a row is no accident. */
+const mostRestarts = 4
 
 interface Call {
   readonly rows: Rows
@@ -42,7 +44,7 @@ interface Call {
  * Any number of calls may be under way; the thread answers them one after the other, each at once in full batches. When the thread dies, it
  * is started again (after a delay that doubles with each death in a row) and the calls are sent again; a call that was being answered at
  * two deaths is held to be their cause and rejects with `InferenceError`, so that bisection finds the record. When it cannot be started
- * again, all waiting calls reject and the next one tries anew. Whoever creates a scorer closes it; idle, it does not keep the process alive.
+ * again, four times in a row, all waiting calls reject and the next one tries anew. Whoever creates a scorer closes it; idle, it does not keep the process alive.
  */
 export async function createScorer(bundle: ScorableBundle, options: ScorerOptions = {}): Promise<Scorer> {
   const { ref, plan } = bundle
@@ -93,15 +95,20 @@ export async function createScorer(bundle: ScorableBundle, options: ScorerOption
   }
 
   async function revive(): Promise<void> {
-    const wait = deathsInARow === 0 ? 0 : firstRestartDelayMs * 2 ** (deathsInARow - 1)
-    await delay(Math.min(wait, longestRestartDelayMs))
-    try {
-      thread = await start()
-      for (const [id, call] of calls) thread.send(id, call.rows)
-    } catch (error) {
-      deathsInARow++
-      for (const call of calls.values()) call.reject(new Error(`${ref} cannot be started again`, { cause: error }))
-      calls.clear()
+    for (let left = mostRestarts; ; left--) {
+      const wait = deathsInARow === 0 ? 0 : firstRestartDelayMs * 2 ** (deathsInARow - 1)
+      await delay(Math.min(wait, longestRestartDelayMs))
+      try {
+        thread = await start()
+        for (const [id, call] of calls) thread.send(id, call.rows)
+        return
+      } catch (error) {
+        deathsInARow++
+        if (left > 1) continue
+        for (const call of calls.values()) call.reject(new Error(`${ref} cannot be started again`, { cause: error }))
+        calls.clear()
+        return
+      }
     }
   }
 

@@ -163,6 +163,23 @@ describe('a worker thread that dies', () => {
     expect([...failed.keys()]).toEqual([3])
     expect(outputs.scores[4]).toBe(-5)
   })
+  test('is started once more when it dies as it is started again', async () => {
+    const threads = createInferenceThreads({ entry })
+    let starts = 0
+    const dying: typeof threads = {
+      ...threads,
+      start: async (job, options) => {
+        starts++
+        if (starts === 2 || starts === 3) throw new Error('it exited with code 3')
+        return threads.start(job, options)
+      },
+    }
+    scorer = await createScorer(scorable(negate), { threads: dying })
+    const calls = [scorer.score(x(666)), scorer.score(x(1))]
+    await expect(calls[0]).rejects.toBeInstanceOf(InferenceError)
+    expect(scoreRows((await calls[1])!)).toEqual([[-1]])
+    expect(starts).toBe(5)
+  })
   test('rejects with another error when it cannot be started again, and comes back once it can', async () => {
     const bundle = scorable(negate)
     scorer = await createScorer(bundle, { threads: createInferenceThreads({ entry }) })
