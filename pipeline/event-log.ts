@@ -2,7 +2,7 @@
 import type { Kafka } from 'kafkajs'
 import { Subject } from 'rxjs'
 import { lineOf } from '../stages/errors.js'
-import { createBackoff } from './backoff.js'
+import { createBackoff, settles } from './backoff.js'
 import { createLogWriter } from './kafka/log-writer.js'
 import type { ModelEvent } from './messages.js'
 
@@ -26,6 +26,7 @@ export interface EventLog {
 }
 
 const maxWaiting = 1_000
+const closeTimeoutMs = 2_000
 
 export function createEventLog(options: EventLogOptions): EventLog {
   const writer = createLogWriter(options.kafka, options.topic)
@@ -80,8 +81,8 @@ export function createEventLog(options: EventLogOptions): EventLog {
     },
     async close() {
       closing.abort()
-      await pumping
-      await writer.close()
+      const said = pumping === undefined || (await settles(pumping, closeTimeoutMs))
+      await writer.close(said ? undefined : 0)
       events.complete()
     },
   }

@@ -3,7 +3,7 @@ import type { Kafka } from 'kafkajs'
 import { MillraceError } from '../stages/errors.js'
 import { createMessageCodec, type MessageCodec } from './avro/message-codec.js'
 import { createRegistry, type SchemaRegistry } from './avro/registry.js'
-import { createBackoff } from './backoff.js'
+import { createBackoff, unless } from './backoff.js'
 import type { Config } from './config.js'
 import { partitionCounts } from './kafka/admin.js'
 import { createKafka } from './kafka/client.js'
@@ -65,7 +65,7 @@ async function checkPartitionsOnceThere(
   state('connecting', input)
   for (const backoff = createBackoff(); !ending.aborted; await backoff.wait(ending)) {
     try {
-      await checkPartitions(kafka, config)
+      await unless(checkPartitions(kafka, config), ending)
       return state('connecting', input)
     } catch (error) {
       if (!(error instanceof MillraceError) || !error.retryable) throw error

@@ -11,8 +11,8 @@ export interface LogWriter {
    * after it are tried all the same.
    */
   append(key: Buffer | string | null, value: Buffer | null, headers?: Headers): Promise<number>
-  /** Waits for what was appended, then disconnects. Idempotent. */
-  close(): Promise<void>
+  /** Waits for what was appended, `patienceMs` at most; rejects what still waits then, and disconnects. Idempotent. */
+  close(patienceMs?: number): Promise<void>
 }
 
 interface Entry {
@@ -81,9 +81,10 @@ export const createLogWriter = (kafka: Kafka, topic: string): LogWriter => {
         // In a microtask, so that what is appended in the same turn shares a request.
         pumping ??= Promise.resolve().then(pump)
       }),
-    close: async () => {
+    close: async (patienceMs = 3_000) => {
       closed = true
-      await pumping
+      const given = pumping === undefined || (await settles(pumping, patienceMs))
+      if (!given) for (const { reject } of waiting.splice(0)) reject(new MillraceError('timed-out', `${topic}: closed`))
       await disconnect(2_000)
     },
   }

@@ -179,10 +179,15 @@ const askCluster = async <T>(
   for (;;) {
     signal?.throwIfAborted()
     const cluster = createCluster(kafka)
-    try {
+    const asking = async () => {
       await cluster.connect()
       await cluster.addTargetTopic(topic)
-      return await ask(cluster)
+      return { answer: await ask(cluster) }
+    }
+    try {
+      // A broker that is silent is given up no sooner than after half a minute.
+      const answered = await (signal ? unless(asking(), signal) : asking())
+      if (answered) return answered.answer
     } catch (error) {
       const described = describeKafkaError(error, topic)
       if (!described.retryable) throw described

@@ -35,7 +35,7 @@ const memberRetry = {
   restartOnFailure: async () => false,
 }
 
-const disconnectTimeoutMs = 5_000
+const disconnectTimeoutMs = 3_000
 
 /** of one fetch from one broker, over all partitions */
 const maxFetchBytes = 8 << 20

@@ -1,7 +1,7 @@
 import type { CompressionTypes, Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { OutputKind, Publisher } from '../../stages/ports.js'
-import { createBackoff } from '../backoff.js'
+import { createBackoff, settles } from '../backoff.js'
 import { describeKafkaError, isRefusal, kafkaErrorType } from './errors.js'
 import { type Chunk, createLanes } from './lanes.js'
 import { createSender, requestLimits } from './sender.js'
@@ -156,7 +156,8 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
     close: async () => {
       closing.abort()
       fail(new MillraceError('timed-out', 'the publisher was closed before the broker had acknowledged'))
-      await pumping
+      // A request that a silent broker has is not waited for: dropping its producer ends it.
+      if (pumping) await settles(pumping, 2_000)
       await sender.drop()
     },
   }

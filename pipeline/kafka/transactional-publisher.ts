@@ -2,6 +2,7 @@
 import type { Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { Covered, Outgoing, OutgoingRecord, OutputKind, TopicPartition } from '../../stages/ports.js'
+import { settles } from '../backoff.js'
 import { withAdmin } from './admin.js'
 import { internalsKnown } from './internals.js'
 import { createTransactionLane, type TransactionLane } from './transaction-lane.js'
@@ -45,10 +46,11 @@ export interface TransactionalPublisher {
    * pipe errors with it joins the group anew. Rejects with `partitions-differ` when an output topic lacks the partition.
    */
   publish(range: TransactedRange): Promise<void>
-  /** Aborts what is not committed, rejects it, and disconnects. Idempotent. */
+  /** Aborts what is not committed, rejects it, and disconnects, within a few seconds. Idempotent. */
   close(): Promise<void>
 }
 
+const closeTimeoutMs = 5_000
 /** ids that are taken at once */
 const concurrency = 16
 
@@ -111,7 +113,9 @@ export const createTransactionalPublisher = (options: TransactionalPublisherOpti
     },
     async close() {
       closed = true
-      await closeAll(new MillraceError('timed-out', 'the publisher was closed before the transaction was committed'))
+      const error = new MillraceError('timed-out', 'the publisher was closed before the transaction was committed')
+      // What a silent broker has is not waited for: whoever takes the ids next settles it.
+      await settles(closeAll(error), closeTimeoutMs)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { copyFile } from 'node:fs/promises'
+import { copyFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, inject, test } from 'vitest'
 import { frame } from '../../pipeline/avro/framing.js'
@@ -108,6 +108,65 @@ test('the model may not be in the store when a worker starts: it waits, `millrac
   await deployment.events.until((all) => all.some(({ type }) => type === 'resumed'))
   const status = await millraceJson<DeploymentStatus>(['status'], { environment })
   expect(status.workers).toMatchObject([{ waiting: null, model: 'digits@1' }])
+})
+
+test('the store may go away in the middle: the model goes on, a switch is refused for that, and works once it is back', async () => {
+  const directory = await copyStore('digits@1', 'digits@2')
+  const deployment = await createDeployment({ partitions: 1 })
+  const worker = await deployment.worker({ bundles: { directory } })
+  await deployment.sendDigits(5)
+  await deployment.answered()
+  await rename(directory, `${directory}-away`)
+  await deployment.command({ action: 'SWITCH', model: 'digits@2' })
+  await deployment.events.until((all) => all.some(({ type }) => type === 'failed'))
+  expect(deployment.events.items.find(({ type }) => type === 'failed')).toMatchObject({
+    code: 'file-unreadable',
+    reason: expect.stringContaining(directory),
+  })
+  await deployment.sendDigits(5)
+  await deployment.answered()
+  expect(worker.status.ready).toBe(true)
+
+  await rename(`${directory}-away`, directory)
+  await deployment.command({ action: 'SWITCH', model: 'digits@2' })
+  await deployment.events.until((all) => all.some(({ type, model }) => type === 'activated' && model === 'digits@2'))
+  await deployment.sendDigits(5)
+  await deployment.answered()
+  expect(deployment.predictions.items.map(({ model }) => model)).toEqual([
+    ...Array(10).fill('digits@1'),
+    ...Array(5).fill('digits@2'),
+  ])
+})
+
+test('a stop while the broker is silent ends soon after the drain time, and whoever comes next goes on', async () => {
+  const broker = await startOwnBroker()
+  const deliveries = ['at-least-once', 'exactly-once'] as const
+  const running = await Promise.all(
+    deliveries.map(async (delivery) => {
+      const deployment = await createDeployment({ brokers: [broker.brokers] })
+      const worker = await deployment.worker({ delivery })
+      const stream = deployment.stream(10, 10)
+      await deployment.predictions.until((all) => all.length > 100)
+      return { delivery, deployment, worker, stream }
+    }),
+  )
+  broker.pause()
+  const began = performance.now()
+  const took = await Promise.all(
+    running.map(async ({ delivery, deployment, worker }) => {
+      await worker.stop()
+      return [delivery, performance.now() - began - deployment.settings.drainTimeoutMs!] as const
+    }),
+  )
+  broker.resume()
+  for (const [delivery, beyondMs] of took) expect(beyondMs, delivery).toBeLessThan(15_000)
+  for (const { delivery, deployment, stream } of running) {
+    await stream.end()
+    await deployment.worker({ delivery })
+    await deployment.answered()
+    expect(deployment.account().missing).toEqual([])
+    if (delivery === 'exactly-once') expect(deployment.account().repeated).toEqual([])
+  }
 })
 
 test('the broker may be killed and come back in the middle: the same worker goes on, and no record is lost', async () => {
