@@ -5,7 +5,7 @@ import { temporaryDirectory } from '../fixtures/stack-programs.js'
 import { fuzzKind, type Kind } from '../fuzz/fuzz.js'
 import { createKinds } from '../fuzz/kinds.js'
 import { openRecords } from '../fuzz/records.js'
-import { createTally } from '../fuzz/tally.js'
+import { attempt, count, createTally, mostMs, noteMemory } from '../fuzz/tally.js'
 
 /** The short form of `npm run fuzz`. */
 const [seed, capMb] = [11, 4_096]
@@ -42,6 +42,26 @@ test('what is found is made small, and its seed and path have it again', async (
   const again = createTally(kind.name)
   await fuzzKind(kind, again, { inputs: 1, seed: Number(findSeed), path, capMb })
   expect([again.tried, again.wrong]).toEqual([1, [expect.stringMatching(/of \[0,0,0\]$/)]])
+})
+
+test('a second of the processor, memory beyond the cap, and a refusal without a reason are finds', async () => {
+  const busy = () => {
+    const since = process.cpuUsage()
+    for (let used = 0; used <= 1.05 * mostMs; ) {
+      const { user, system } = process.cpuUsage(since)
+      used = (user + system) / 1000
+    }
+    return 'accepted'
+  }
+  expect((await attempt(busy)).wrong).toMatch(/^it took \d+ ms$/)
+  expect((await attempt(() => 'internal')).wrong).toBe('refused as internal, which says nothing')
+  expect(await attempt(() => 'undecodable')).toMatchObject({ outcome: 'undecodable', wrong: undefined })
+  const tally = createTally('anything')
+  noteMemory(tally, capMb, capMb << 20)
+  expect(tally.wrong).toEqual([])
+  noteMemory(tally, 100, 101 << 20)
+  count(tally, 'bad luck')
+  expect(tally.wrong).toEqual(['101 MB, more than 100', 'refused as bad luck, which says nothing'])
 })
 
 test('every record becomes a prediction, or a dead letter with its own bytes', async () => {

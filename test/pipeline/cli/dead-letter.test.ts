@@ -88,6 +88,12 @@ test('what could not be scored is listed with its reason, counted, and sent agai
       { code: 'not-framed', count: 1 },
     ],
   })
+  const some = async (...filter: string[]) =>
+    lines((await millrace(['dead-letter', 'list', '--json', ...filter], { environment })).stdout).map(
+      ({ code }) => code,
+    )
+  expect(await some('--code', 'not-framed', '--since', '1h')).toEqual(['not-framed'])
+  expect(await some('--since', '2999-01-01')).toEqual([])
   const shown = await millrace(['dead-letter', 'list', '--last', '1'], { environment })
   expect(shown.stdout).toMatch(/^when .*\n\S+Z +0\/3 +digits@1 +shape-mismatch +\S.*\n$/)
   expect((await worker.interrupt()).code).toBe(0)
