@@ -1,5 +1,6 @@
 /** Errors as `application/problem+json` (RFC 9457), all of them from the one table. */
-import type { FastifyError, FastifyInstance } from 'fastify'
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { type ErrorCode, MillraceError } from '../../stages/errors.js'
 import { type Problem, problem as problemView } from '../rest-views.js'
@@ -70,6 +71,22 @@ const asMillraceError = (error: FastifyError): MillraceError => {
   return new MillraceError('internal', 'see the log of the worker', { cause: error })
 }
 
+export const sendProblem = (error: FastifyError, reply: FastifyReply): MillraceError => {
+  const known = asMillraceError(error)
+  const problem = problemOf(known)
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="millrace"')
+  reply.status(problem.status).type(problemType).serializer(JSON.stringify).send(problem)
+  return known
+}
+
+/** What came is no request, so there is no reply either. */
+export const answerNoRequest = ({ code, message }: Error & { readonly code: string }, socket: Socket): void => {
+  if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const body = JSON.stringify(problemOf(new MillraceError('request-invalid', message)))
+  const head = `content-type: ${problemType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${head}\r\n\r\n${body}`)
+}
+
 export interface ProblemOptions {
   readonly onInternal: (error: unknown) => void
 }
@@ -84,11 +101,9 @@ export const addProblems = (app: FastifyInstance, { onInternal }: ProblemOptions
   })
 
   app.setErrorHandler((error: FastifyError, _request, reply) => {
-    const known = asMillraceError(error)
+    const known = sendProblem(error, reply)
     if (known.code === 'internal') onInternal(known.cause ?? error)
-    const problem = problemOf(known)
-    if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="millrace"')
-    return reply.status(problem.status).type(problemType).serializer(JSON.stringify).send(problem)
+    return reply
   })
 
   // Before fastify looks at what comes with the request.

@@ -15,7 +15,7 @@ import { createAuth, TooManyFailures, tokenOf } from './auth.js'
 import { addGuard } from './guard.js'
 import { addPage } from './page.js'
 import type { ServedWorker } from './ports.js'
-import { addProblems } from './problem.js'
+import { addProblems, answerNoRequest, sendProblem } from './problem.js'
 import { addRoutes } from './routes.js'
 import { addStreams } from './streams.js'
 import { certificateOf } from './tls.js'
@@ -72,6 +72,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     routerOptions: { maxParamLength: 300 },
     forceCloseConnections: true,
     return503OnClosing: true,
+    clientErrorHandler: answerNoRequest,
+    frameworkErrors: (error, _request, reply) => void sendProblem(error, reply),
   }) as unknown as FastifyInstance
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
