@@ -111,6 +111,9 @@ test('counters are the counters of the worker, read when somebody asks', async (
     expect(value(text, 'millrace_in_flight_records')).toBe('0')
     expect(value(text, 'millrace_batches_total{closed_by="records"}')).toBe('2')
     expect(value(text, 'millrace_stage_batches_total{stage="infer"}')).toBe('2')
+    for (const stage of ['decode', 'gather', 'infer', 'encode', 'publish'])
+      for (const name of ['millrace_stage_seconds_total', 'millrace_stage_wait_seconds_total'])
+        expect(Number(value(text, `${name}{stage="${stage}"}`))).toBeGreaterThanOrEqual(0)
     expect(value(text, 'millrace_main_thread_seconds_total{state="active"}')).toBe('1.5')
     expect(value(text, 'millrace_commits_total')).toBe('2')
     expect(value(text, 'millrace_transactions_total{result="committed"}')).toBe('2')
@@ -207,6 +210,22 @@ test('lag that cannot be had is left out, and everything else is shown', async (
   const text = await metrics.text()
   expect(text).not.toMatch(/^millrace_lag_records\{/m)
   expect(value(text, 'millrace_ready')).toBe('1')
+})
+
+test('records that cannot be scored are counted by their code, with bytes of everything', async () => {
+  metrics.watch(worker)
+  const run = fetched(0, 0, [0, 1, 2])
+  stats.observer.fetched(run)
+  const rejected = new Map([
+    [0, { code: 'tombstone', reason: '' }],
+    [2, { code: 'tombstone', reason: '' }],
+    [1, { code: 'not-framed', reason: '' }],
+  ] as const)
+  stats.observer.decoded({ ...decoded(run, generation(1)), rejected })
+  const text = await metrics.text()
+  expect(value(text, 'millrace_records_rejected_total{code="tombstone"}')).toBe('2')
+  expect(value(text, 'millrace_records_rejected_total{code="not-framed"}')).toBe('1')
+  expect(value(text, 'millrace_input_bytes_total')).toBe(String(run.bytes))
 })
 
 test('what was refused is counted by its code, and how a shadow compares by its result', async () => {

@@ -9,11 +9,13 @@ import { linkOf, linksOf } from '../../pipeline/trace-links.js'
 import { openTraces } from '../../pipeline/traces.js'
 import type { Headers } from '../../stages/ports.js'
 import { createDeployment } from '../fixtures/deployment.js'
+import { digitRecord } from '../fixtures/digits.js'
 import { decoded, fetched, generation } from '../fixtures/stage-values.js'
 
 const settings = { enabled: true, endpoint: 'http://127.0.0.1:1/v1/traces', sampleShare: 1 }
 const traceId = '0af7651916cd43dd8448eb211c80319c'
-const parent = `00-${traceId}-b7ad6b7169203331-01`
+const parentId = 'b7ad6b7169203331'
+const parent = `00-${traceId}-${parentId}-01`
 
 test('off, nothing of OpenTelemetry is loaded: it is imported in one place, and only there', async () => {
   expect(await openTraces({ settings: { ...settings, enabled: false }, deployment: 'd', worker: 'w' })).toBeUndefined()
@@ -36,6 +38,7 @@ test.each([['at-least-once'], ['exactly-once']] as const)(
     const traces = await openTraces({ settings, deployment: deployment.name, worker: 'w', exporter })
     const worker = await deployment.worker({ delivery }, { observer: traces!.observer })
     await deployment.sendDigits(20)
+    await deployment.send(0, [digitRecord(deployment.schemaId, 0)], { headers: { traceparent: parent } })
     await deployment.send(0, [Buffer.from('nonsense')])
     await deployment.answered()
     await worker.stop()
@@ -46,6 +49,9 @@ test.each([['at-least-once'], ['exactly-once']] as const)(
     const counts = batches.map(({ attributes }) => Number(attributes['messaging.batch.message_count']))
     expect(batches.length).toBeGreaterThan(0)
     expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(20)
+    expect(batches.flatMap(({ links }) => links.map(({ context }) => [context.traceId, context.spanId]))).toEqual([
+      [traceId, parentId],
+    ])
     const [batch] = batches
     expect(batch).toMatchObject({
       attributes: {

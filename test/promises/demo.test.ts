@@ -30,6 +30,8 @@ test('every record gets its prediction while the model is switched twice, and th
 test('Ctrl-C ends it in order, exactly once too: what flows is finished, the workers are gone, the topics too', async () => {
   const running = startMillrace(['demo', '--no-tty', '--seconds', '600', '--set', 'delivery=exactly-once'])
   const stdout = await running.printed(/accuracy \d/)
+  const [, address] = /the page: (http:\S+)/.exec(await running.printed(/the page: \S+\n/, 'stderr')) ?? []
+  expect(await (await fetch(address!)).text()).toContain('<title>Millrace</title>')
   const [, deployment] = /(demo-[0-9a-f]+)\.input/.exec(stdout) ?? []
   expect(commandLines()).toContain(deployment)
   const { code, stdout: all } = await running.interrupt()

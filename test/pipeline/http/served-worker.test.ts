@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { type ConfigInput, parseConfig } from '../../../pipeline/config.js'
+import { eventTable, levelOf } from '../../../pipeline/event-table.js'
 import { createLogger } from '../../../pipeline/logging.js'
 import { generateKeys } from '../../../pipeline/model/keys.js'
 import type { SentCommand, Status, Stored } from '../../../pipeline/rest-views.js'
@@ -15,7 +16,7 @@ import { copyStore } from '../../fixtures/store.js'
 
 const logger = createLogger({ level: 'silent', pretty: false, colors: false, stream: process.stderr })
 
-const serve = async (deployment: Deployment, port = 0, more: Partial<ConfigInput> = {}) => {
+const serve = async (deployment: Deployment, port = 0, more: Partial<ConfigInput> = {}, log = logger) => {
   const config = parseConfig({
     ...deployment.settings,
     bundles: { directory: await copyStore('digits@1', 'digits@2') },
@@ -23,7 +24,7 @@ const serve = async (deployment: Deployment, port = 0, more: Partial<ConfigInput
     http: { port, token, truth: 'label' },
     ...more,
   })
-  const served = await startServedWorker({ config, logger, sources: new Map([['http.port', 'default']]) })
+  const served = await startServedWorker({ config, logger: log, sources: new Map([['http.port', 'default']]) })
   onTestFinished(() => served.stop())
   const call = async <T = unknown>(path: string, init: RequestInit = {}): Promise<T> => {
     const answer = await fetch(served.url + path, { ...init, headers: { ...authorized, ...init.headers } })
@@ -61,6 +62,7 @@ test('a worker is watched and led over REST: metrics, settings, a bundle pushed,
     headers: { 'content-type': 'application/gzip' },
   })
   expect(pushed).toMatchObject({ ref: 'digits@3', stored: true })
+  await deployment.send(0, [Buffer.from('no record')])
   const active = (model: string) =>
     deployment.events.until((all) => all.findLast(({ type }) => type === 'activated')?.model === model)
   const { command } = await call<SentCommand>('/v1/switch', json('POST', { model: 'digits@3', digest: pushed.digest }))
@@ -83,12 +85,64 @@ test('a worker is watched and led over REST: metrics, settings, a bundle pushed,
   const stored = deployment.events.items.filter(({ type }) => type === 'stored')
   expect(stored.map(({ model, reason }) => [model, reason])).toContainEqual(['digits@3', 'it was uploaded over REST'])
 
-  const metrics = await call('/metrics')
-  expect(metrics).toContain('millrace_records_in_total 300\n')
+  const metrics = await call<string>('/metrics')
+  expect(metrics).toContain('millrace_records_in_total 301\n')
+  expect(metrics).toContain('millrace_records_out_total{kind="dead_letter"} 1\n')
+  expect(metrics).toContain('millrace_records_rejected_total{code="not-framed"} 1\n')
   expect(metrics).toContain('millrace_records_out_total{kind="predictions"} 300\n')
   expect(metrics).toContain('millrace_switches_total{result="activated"} 3\n')
   expect(metrics).toMatch(/millrace_lag_records\{partition="0"\} \d+\n/)
+  for (const series of [
+    'millrace_input_bytes_total ',
+    'millrace_batches_total{closed_by="records"} ',
+    'millrace_batch_rows_count ',
+    ...['decode', 'gather', 'infer', 'encode', 'publish'].map(
+      (stage) => `millrace_stage_seconds_total{stage="${stage}"} `,
+    ),
+    ...['batch', 'inference', 'publish'].map((queue) => `millrace_queue_seconds_count{queue="${queue}"} `),
+    'millrace_inference_seconds_count{rows="2-16"} ',
+    'millrace_latency_seconds_count ',
+    'millrace_generation ',
+    'millrace_model_state{model="digits@1",state="active"} ',
+    'millrace_switch_output_gap_seconds_count ',
+    'millrace_fences_total ',
+    'millrace_commits_total ',
+    'millrace_credit_records ',
+    'nodejs_eventloop_lag_p99_seconds ',
+    'process_start_time_seconds ',
+  ]) {
+    const line = metrics.split('\n').find((one) => one.startsWith(series))
+    expect(Number(line?.slice(series.length)), series).toBeGreaterThan(0)
+  }
   expect(deployment.account()).toEqual({ missing: [], repeated: [] })
+})
+
+test('an event is a line of the log, from the level on that is set over REST', async () => {
+  const deployment = await createDeployment({ partitions: 1 })
+  const lines: { level: string; msg: string }[] = []
+  const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
+  const log = createLogger({ level: 'info', pretty: false, colors: false, stream })
+  const { worker, call } = await serve(deployment, 0, {}, log)
+  await worker.running
+  expect(lines.filter(({ level }) => level === 'debug')).toEqual([])
+  const activated = (times: number) =>
+    deployment.events.until((all) => all.filter(({ type }) => type === 'activated').length === times)
+
+  await call('/v1/config', json('PATCH', { logLevel: 'debug' }))
+  await call('/v1/switch', json('POST', { model: 'digits@2' }))
+  await activated(2)
+  const events = deployment.events.items.map(({ type }) => type)
+  const isSaid = (type: string, i: number) => i > events.indexOf('configured') || levelOf(type) !== 'debug'
+  const untilSwitched = (types: string[]) => types.slice(0, types.indexOf('activated', types.indexOf('configured')) + 1)
+  const logged = lines.map(({ msg }) => msg).filter((msg) => Object.hasOwn(eventTable, msg))
+  expect(untilSwitched(logged)).toEqual(untilSwitched(events.filter(isSaid)))
+  expect(logged).toContain('verifying')
+
+  await call('/v1/config', json('PATCH', { logLevel: 'silent' }))
+  const said = lines.length
+  await call('/v1/rollback', { method: 'POST' })
+  await activated(3)
+  expect(lines.length).toBe(said)
 })
 
 test('guardrails that are set over REST roll back the model that scores already', async () => {
@@ -140,6 +194,9 @@ test('a deadline that is set over REST counts for what comes from then on', asyn
     Array.from({ length: 20 }, (_, index) => 20 + index),
   )
   await deployment.answered()
+  const metrics = await call<string>('/metrics')
+  expect(metrics).toContain('millrace_deadline_records_total{class="firm"} 40\n')
+  expect(metrics).toContain('millrace_deadline_missed_total{class="firm",stage="admission"} 20\n')
   expect(deployment.account()).toEqual({ missing: [], repeated: [] })
 })
 
