@@ -154,9 +154,22 @@ export const status = z
       .describe('how the candidate of the shadow under way, or of the last one, compares in this worker'),
     group: z.object({
       state: z.string().nullable().describe('as the broker calls it; null while it cannot be asked'),
+      rates: z
+        .object({
+          arriving: z.number().describe('records a second that come to the input topic'),
+          done: z.number().describe('records a second that are answered and committed'),
+        })
+        .nullable()
+        .describe('of the whole group, of late; null until it was asked twice within a few seconds'),
       workers: z.array(groupWorker),
       partitions: z.array(
-        z.object({ partition: z.number(), committed: z.number().nullable(), end: z.number(), lag: z.number() }),
+        z.object({
+          partition: z.number(),
+          committed: z.number().nullable(),
+          end: z.number(),
+          lag: z.number(),
+          done: z.number().nullable().describe('records a second, as of the whole group'),
+        }),
       ),
       command: z
         .object({

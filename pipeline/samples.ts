@@ -1,10 +1,10 @@
 /**
- * A few of the records that pass, for people to look at: the latest predictions with what the model saw, the latest dead letters with their
- * bytes, and how labels are distributed. All of it is copied, capped and kept in rings; a batch costs a few dozen rows at most.
+ * A few of the records that pass, for people to look at: the latest predictions with what the model saw, and how labels are distributed. All
+ * of it is copied, capped and kept in rings; a batch costs a few dozen rows at most.
  */
-import type { RejectCode } from '../stages/errors.js'
-import type { Decoded, Encoded, Rejected, Scored } from '../stages/ports.js'
+import type { Decoded, Encoded, Scored } from '../stages/ports.js'
 import { createLabelMix, type LabelMix } from './label-mix.js'
+import { textOf } from './letter-sample.js'
 import { observing, type PipeObserver } from './pipe-observer.js'
 
 export interface PredictionSample {
@@ -25,27 +25,12 @@ export interface PredictionSample {
   readonly truth: string | null
 }
 
-export interface DeadLetterSample {
-  readonly partition: number
-  readonly offset: number
-  readonly key: string | null
-  readonly at: number
-  readonly code: RejectCode
-  readonly reason: string
-  /** length of the value; null for a tombstone */
-  readonly size: number | null
-  /** the beginning of the value, in hexadecimal */
-  readonly bytes: string
-}
-
 export interface Samples {
   /** whether records are kept at all */
   readonly shown: boolean
   readonly observer: PipeObserver
   /** newest first */
   readonly predictions: readonly PredictionSample[]
-  /** newest first */
-  readonly deadLetters: readonly DeadLetterSample[]
   /** of the last ten seconds */
   readonly labels: LabelMix
 }
@@ -60,62 +45,32 @@ export interface SamplesOptions {
 
 const kept = 24
 const betweenMs = 100
-const lettersPerBatch = 4
 const longestText = 80
-const mostBytes = 256
 const mostScores = 16
 const mostInputs = 1024
 
 export function createSamples({ truth, shown = true, now = Date.now }: SamplesOptions = {}): Samples {
   const predictions: PredictionSample[] = []
-  const deadLetters: DeadLetterSample[] = []
   const mix = createLabelMix(truth, now)
   let lastAt = Number.NEGATIVE_INFINITY
-  const keep = <T>(ring: T[], one: T) => {
-    ring.unshift(one)
-    if (ring.length > kept) ring.pop()
-  }
-  const keepLetters = (part: Decoded, rejected: Iterable<readonly [number, Rejected]>) => {
-    let left = lettersPerBatch
-    for (const [index, why] of rejected) {
-      if (left-- === 0) return
-      keep(deadLetters, deadLetterSample(part, index, why, now()))
-    }
-  }
-
   return {
     shown,
     predictions,
-    deadLetters,
     get labels() {
       return mix.current
     },
     observer: observing({
-      decoded(part) {
-        if (shown && part.rejected.size > 0) keepLetters(part, part.rejected)
-      },
-      scored(scored) {
-        if (!shown) return
-        for (const [row, why] of firstOf(scored.failed, lettersPerBatch)) {
-          const at = locate(scored, row)
-          if (at) keep(deadLetters, deadLetterSample(at.part, at.index, why, now()))
-        }
-      },
       published({ batch }: Encoded) {
         mix.add(batch)
         if (!shown || now() - lastAt < betweenMs) return
         const sample = predictionSample(batch, batch.rows - 1, truth)
         if (!sample) return
         lastAt = now()
-        keep(predictions, sample)
+        predictions.unshift(sample)
+        if (predictions.length > kept) predictions.pop()
       },
     }),
   }
-}
-
-function* firstOf<T>(all: Iterable<T>, count: number): Generator<T> {
-  let left = count
-  for (const one of all) if (left-- > 0) yield one
 }
 
 /** The part that row `row` of a batch belongs to, its row there, and the index of its record. */
@@ -166,31 +121,5 @@ const inputOf = ({ generation, rows }: Decoded, row: number): PredictionSample['
   return null
 }
 
-const deadLetterSample = (
-  { partition, records }: Decoded,
-  index: number,
-  { code, reason }: Rejected,
-  at: number,
-): DeadLetterSample => {
-  const { offset, key, value } = records[index]!
-  const bytes = value?.subarray(0, mostBytes).toString('hex') ?? ''
-  return {
-    partition,
-    offset,
-    key: textOf(key),
-    at,
-    code,
-    reason: reason.slice(0, 300),
-    size: value?.length ?? null,
-    bytes,
-  }
-}
-
 /** JSON knows no NaN. */
 const finite = (value: number): number => (Number.isFinite(value) ? value : 0)
-
-const textOf = (key: Buffer | null): string | null =>
-  key
-    ?.subarray(0, longestText)
-    .toString()
-    .replace(/\p{Cc}|\ufffd/gu, '·') ?? null

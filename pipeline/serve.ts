@@ -17,7 +17,9 @@ import { createGroupWatch, type GroupWatch } from './group-watch.js'
 import type { HttpServer, HttpServerOptions } from './http/server.js'
 import { createKafka } from './kafka/client.js'
 import { groupStatus } from './kafka/group-status.js'
+import { readTopic } from './kafka/topic-reader.js'
 import { kafkaOptionsOf } from './kafka-options.js'
+import { createLetterWatch } from './letter-watch.js'
 import { createLiveConfig, keepLevel } from './live-config.js'
 import { createMetrics, type PartitionLag } from './metrics.js'
 import { observers } from './pipe-observer.js'
@@ -67,6 +69,10 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
       createKafkaLog({ kafka, topic: topics.events, signal: ending.signal, decode, onState: () => undefined }),
     )
     const watch = createGroupWatch(() => groupStatus(kafka, config.kafka.groupId, topics.input))
+    const letters = createLetterWatch({
+      read: (options) => readTopic(kafka, topics.deadLetter, options),
+      shown: samples.shown,
+    })
     const control = await openControlSender(kafka, config, `rest@${worker.id}`)
     const trustedKeys = await trustedKeysOf(config.bundles)
     const push = (path: string) => pushModel({ kafka, topic: topics.models, path, waits: false })
@@ -78,7 +84,7 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
       settings: config.http,
       logger: log,
       page,
-      worker: served({ worker, live, metrics, samples, flow, group, watch, control, trustedKeys, push }),
+      worker: served({ worker, live, metrics, samples, letters, flow, group, watch, control, trustedKeys, push }),
     })
     let stopped: Promise<void> | undefined
     const stop = async () => {

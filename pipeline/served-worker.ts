@@ -5,6 +5,7 @@ import type { FlowHistory } from './flow-history.js'
 import type { GroupView } from './group-view.js'
 import type { GroupWatch } from './group-watch.js'
 import type { ServedWorker } from './http/ports.js'
+import type { LetterWatch } from './letter-watch.js'
 import type { LiveConfig } from './live-config.js'
 import type { Metrics } from './metrics.js'
 import { type TrustedKey, verifySignature } from './model/signature.js'
@@ -20,6 +21,7 @@ export interface ServedParts {
   readonly live: LiveConfig
   readonly metrics: Metrics
   readonly samples: Samples
+  readonly letters: LetterWatch
   readonly flow: FlowHistory
   readonly group: GroupView
   readonly watch: GroupWatch
@@ -38,6 +40,7 @@ export const served = ({
   live,
   metrics,
   samples,
+  letters,
   flow,
   group,
   watch,
@@ -63,6 +66,7 @@ export const served = ({
   return {
     metrics,
     samples,
+    letters,
     flow,
     events: { latest: group.events, next: group.next },
     ready() {

@@ -3,18 +3,12 @@ import type { Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { OutgoingRecord } from '../../stages/ports.js'
 import { recordBytes } from '../../stages/record-bytes.js'
+import { type DeadLetter, placeText, replayHeaders, replayOf } from '../dead-letter.js'
 import { partitionCounts } from '../kafka/admin.js'
 import { describeKafkaError } from '../kafka/errors.js'
 import { readTopic } from '../kafka/topic-reader.js'
 import { createTransactionalProducer } from '../kafka/transactional-producer.js'
-import {
-  type DeadLetter,
-  type DeadLetterFilter,
-  placeText,
-  readDeadLetters,
-  replayHeaders,
-  replayOf,
-} from './dead-letters.js'
+import { type DeadLetterFilter, readDeadLetters } from './dead-letters.js'
 
 export interface ReplayOptions {
   readonly kafka: Kafka

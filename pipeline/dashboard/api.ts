@@ -2,6 +2,7 @@
 import type { FlowFrame } from '../flow-history.js'
 import type { GroupEvent } from '../group-view.js'
 import type { LabelMix } from '../label-mix.js'
+import type { DeadLetters } from '../letter-sample.js'
 import type {
   Bundle,
   GateReport,
@@ -12,13 +13,14 @@ import type {
   Status,
   Stored,
 } from '../rest-views.js'
-import type { DeadLetterSample, PredictionSample } from '../samples.js'
+import type { PredictionSample } from '../samples.js'
 
 /** What passed since the last time, newest first. */
 export interface Sampled {
   readonly labels: LabelMix
   readonly predictions: readonly PredictionSample[]
-  readonly deadLetters: readonly DeadLetterSample[]
+  /** of the deployment; only where they are other than the last time */
+  readonly deadLetters?: DeadLetters
   /** false: the worker shows no records */
   readonly shown: boolean
 }

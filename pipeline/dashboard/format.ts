@@ -2,6 +2,7 @@
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
 /** 9,999; from there on 12.3K. */
@@ -20,6 +21,10 @@ export const duration = (ms: number): string => {
 export const percent = (share: number, digits = 0): string => `${(share * 100).toFixed(digits)} %`
 
 export const time = (ms: number): string => clock.format(ms)
+
+/** The time, with its day where that is not today. */
+export const moment = (ms: number): string =>
+  new Date(ms).toDateString() === new Date().toDateString() ? time(ms) : `${day.format(ms)}, ${time(ms)}`
 
 export const bytes = (value: number): string => {
   if (value < 1_000) return `${value} B`

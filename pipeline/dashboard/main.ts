@@ -17,6 +17,7 @@ import { api, listen, takeTokenFromAddress } from './api.js'
 import { createChart } from './charts.js'
 import { byId, setText } from './dom.js'
 import { count, duration, time } from './format.js'
+import { markPanels, showScope } from './scope.js'
 import { startTheme } from './theme.js'
 import { createBundles } from './views/bundles.js'
 import { createDeadline } from './views/deadline.js'
@@ -30,6 +31,7 @@ import { createStages } from './views/stages.js'
 import { createWorkers } from './views/workers.js'
 
 takeTokenFromAddress()
+markPanels()
 
 const keptFrames = 300
 let frames: FlowFrame[] = []
@@ -92,7 +94,7 @@ const showStatus = (next: Status) => {
   model(next)
   deadline(next)
   workers(next)
-  letters.status(next)
+  showScope(next)
 }
 
 let refreshing: ReturnType<typeof setTimeout> | undefined
@@ -126,19 +128,16 @@ listen({
     frames = [...history.frames]
     events.replace(history.events)
     predictions.add(history.predictions, 12)
-    letters.add(history.deadLetters)
+    if (history.deadLetters) letters(history.deadLetters)
     labels(history.labels)
-    if (!history.shown) {
-      setText(byId('predictions-note'), 'records are not shown here: see http.samples')
-      byId('letters').hidden = true
-    }
+    if (!history.shown) setText(byId('predictions-note'), 'records are not shown here: see http.samples')
     showFrames()
     refresh(0)
   },
   frame({ frame, ...sampled }) {
     frames = [...frames, frame].slice(-keptFrames)
     if (sampled.predictions.length > 0) predictions.add(sampled.predictions)
-    if (sampled.deadLetters.length > 0) letters.add(sampled.deadLetters)
+    if (sampled.deadLetters) letters(sampled.deadLetters)
     labels(sampled.labels)
     if (!document.hidden) showFrames()
   },

@@ -1,11 +1,12 @@
 /** What the REST interface needs of a worker. Errors are `MillraceError`s: their codes decide about the status of the answer. */
-import type { Observable } from 'rxjs'
+import type { Observable, Subscription } from 'rxjs'
 import type { FlowFrame } from '../flow-history.js'
 import type { GroupEvent } from '../group-view.js'
 import type { LabelMix } from '../label-mix.js'
+import type { DeadLetters } from '../letter-sample.js'
 import type { ModelCommand } from '../messages.js'
 import type { Bundle, GateReport, SentCommand, Setting, SettingChanges, Status, Stored } from '../rest-views.js'
-import type { DeadLetterSample, PredictionSample } from '../samples.js'
+import type { PredictionSample } from '../samples.js'
 
 export type CommandRequest = Pick<ModelCommand, 'action'> & Partial<Pick<ModelCommand, 'model' | 'digest' | 'percent'>>
 
@@ -46,7 +47,11 @@ export interface ServedWorker {
     readonly shown: boolean
     /** newest first */
     readonly predictions: readonly PredictionSample[]
-    readonly deadLetters: readonly DeadLetterSample[]
     readonly labels: LabelMix
+  }
+  /** of the whole deployment, while somebody looks */
+  readonly letters: {
+    readonly current: DeadLetters
+    look(): Subscription
   }
 }

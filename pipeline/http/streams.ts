@@ -11,7 +11,7 @@ const response = {
   ...problems,
 }
 
-export const addStreams = (plain: FastifyInstance, { events, flow, samples }: ServedWorker): void => {
+export const addStreams = (plain: FastifyInstance, { events, flow, samples, letters }: ServedWorker): void => {
   const app = plain.withTypeProvider<ZodTypeProvider>()
   const streams = createEventStreams(plain)
 
@@ -56,15 +56,15 @@ export const addStreams = (plain: FastifyInstance, { events, flow, samples }: Se
         tags: ['streams'],
         summary: 'What the page shows, second by second',
         description:
-          'First `history` with the last minutes, then a `frame` every second with samples of what passed, and every `event` of the deployment: ' +
-          'one connection is enough for a page.',
+          'First `history` with the last minutes, then a `frame` every second with samples of what passed and, where they have changed, the dead ' +
+          'letters of the deployment, and every `event` of the deployment: one connection is enough for a page.',
         response,
       },
     },
     (_request, reply) => {
       streams.open(reply, (send) => {
         const predictions = since(samples.predictions)
-        const deadLetters = since(samples.deadLetters)
+        const deadLetters = changed(() => letters.current)
         const sampled = () => ({
           labels: samples.labels,
           predictions: predictions(),
@@ -74,6 +74,7 @@ export const addStreams = (plain: FastifyInstance, { events, flow, samples }: Se
         send({ event: 'history', data: { frames: flow.frames, events: events.latest.slice(-100), ...sampled() } })
         const listening = flow.next.subscribe((frame) => send({ event: 'frame', data: { frame, ...sampled() } }))
         listening.add(events.next.subscribe((event) => send({ event: 'event', data: event })))
+        listening.add(letters.look())
         return listening
       })
     },
@@ -87,5 +88,15 @@ const since = <T>(ring: readonly T[]): (() => T[]) => {
     const end = last === undefined ? -1 : ring.indexOf(last)
     last = ring[0] ?? last
     return ring.slice(0, end < 0 ? ring.length : end)
+  }
+}
+
+/** What it is now; undefined where that is what it was when it was asked before. */
+const changed = <T>(now: () => T): (() => T | undefined) => {
+  let last: T | undefined
+  return () => {
+    const before = last
+    last = now()
+    return last === before ? undefined : last
   }
 }

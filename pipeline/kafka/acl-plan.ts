@@ -49,7 +49,8 @@ export const planAcls = (names: PlanNames, groupId: string): Readonly<Record<Rol
     worker: [
       topic(names.input, 'Read'),
       topic(names.predictions, 'Write'),
-      topic(names.deadLetter, 'Write'),
+      // It reads them for its page.
+      topic(names.deadLetter, 'Read', 'Write'),
       topic(names.late, 'Write'),
       topic(names.shadow, 'Write'),
       topic(names.control, 'Read'),

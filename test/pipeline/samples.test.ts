@@ -1,16 +1,7 @@
 import { expect, test } from 'vitest'
 import { createSamples } from '../../pipeline/samples.js'
-import type { Encoded, Rejected } from '../../stages/ports.js'
-import {
-  bad,
-  decoded,
-  encodedOf,
-  fetched,
-  generation,
-  microBatchOf,
-  record,
-  scoredOf,
-} from '../fixtures/stage-values.js'
+import type { Encoded } from '../../stages/ports.js'
+import { bad, decoded, encodedOf, fetched, generation, microBatchOf } from '../fixtures/stage-values.js'
 
 const one = generation(1)
 const batchOf = (...records: Parameters<typeof fetched>[2][]) =>
@@ -44,46 +35,11 @@ test('ten predictions a second are kept at most, the latest of them, newest firs
   expect(samples.predictions.map(({ offset }) => offset)).toEqual(Array.from({ length: 24 }, (_, i) => 9_900 - 100 * i))
 })
 
-test('dead letters are shown with their reason and the beginning of their bytes, whatever those are', () => {
-  const samples = samplesAt()
-  const long = Buffer.alloc(5_000, 'bad ')
-  samples.observer.decoded(
-    batchOf([record(1, { key: Buffer.from('k\u0000\n\xff', 'latin1'), value: long }), 2]).parts[0]!,
-  )
-  expect(samples.deadLetters).toEqual([
-    {
-      partition: 0,
-      offset: 1,
-      key: 'k···',
-      at: 0,
-      code: 'undecodable',
-      reason: 'bad 1',
-      size: 5_000,
-      bytes: long.subarray(0, 256).toString('hex'),
-    },
-  ])
-})
-
-test('a record that failed in the model is found behind the ones that were never decoded', () => {
-  const samples = samplesAt()
-  const failed = new Map<number, Rejected>([[2, { code: 'inference-failed', reason: 'no' }]])
-  samples.observer.scored(scoredOf(batchOf([0], [bad(5), 6, bad(7), 8]), failed))
-  expect(samples.deadLetters.map(({ partition, offset }) => [partition, offset])).toEqual([[1, 8]])
-})
-
 test('where records are not to be shown none is kept', () => {
   const samples = createSamples({ shown: false })
-  samples.observer.decoded(batchOf([bad(1)]).parts[0]!)
-  samples.observer.scored(scoredOf(batchOf([0]), new Map([[0, { code: 'inference-failed', reason: 'no' }]])))
   samples.observer.published(encodedOf(batchOf([2, 3])))
-  expect([samples.predictions, samples.deadLetters]).toEqual([[], []])
+  expect(samples.predictions).toEqual([])
   expect(samples.labels.rows).toBe(2)
-})
-
-test('a flood of dead letters costs a handful per batch', () => {
-  const samples = samplesAt()
-  samples.observer.decoded(batchOf(Array.from({ length: 1_000 }, (_, i) => bad(i))).parts[0]!)
-  expect(samples.deadLetters).toHaveLength(4)
 })
 
 test('labels and accuracy are those of the last ten seconds', () => {

@@ -1,55 +1,74 @@
-/** Records that could not be scored: why, and what was in them. */
-import type { Status } from '../../rest-views.js'
-import type { DeadLetterSample } from '../../samples.js'
+/** Records of the deployment that could not be scored: how many and why, and what was in the latest. */
+import type { DeadLetterSample, DeadLetters } from '../../letter-sample.js'
 import { h, keyedList, setText } from '../dom.js'
-import { bytes, count, time } from '../format.js'
+import { bytes, count, moment } from '../format.js'
 
 const shown = 8
+const shownCodes = 8
 
 export const createLetters = (parent: HTMLElement, note: HTMLElement) => {
+  const codes = h('ul', { class: 'codes', 'aria-label': 'Dead letters by code' })
   const list = h('ul', { class: 'letter-list' })
-  const none = h('p', { class: 'note' }, 'Every record so far could be scored.')
-  parent.append(none, list)
-  let kept: DeadLetterSample[] = []
+  const none = h('p', { class: 'note', hidden: true }, 'Every record could be scored.')
+  const trouble = h('p', { class: 'note bad' })
+  parent.append(codes, none, trouble, list)
+  const codeRows = keyedList<readonly [string, number]>(
+    codes,
+    ([code]) => code,
+    ([code]) => {
+      const times = h('b')
+      return {
+        element: h('li', {}, h('code', {}, code), ' ', times),
+        update: ([, value]) => setText(times, count(value)),
+      }
+    },
+  )
   const rows = keyedList<DeadLetterSample>(
     list,
     ({ partition, offset, at }) => `${partition}/${offset}/${at}`,
-    (letter) => {
-      const { partition, offset, at, code, reason, size, key } = letter
-      const where = `partition ${partition}, offset ${count(offset)}${key === null ? '' : `, key ${key}`}`
-      const element = h(
-        'li',
-        {},
-        h(
-          'details',
-          {},
-          h(
-            'summary',
-            {},
-            h('code', {}, code),
-            h('span', { class: 'reason' }, reason),
-            h('time', { class: 'note' }, time(at)),
-          ),
-          h('p', { class: 'note' }, `${where}, ${size === null ? 'no value' : bytes(size)}`),
-          letter.bytes === ''
-            ? ''
-            : h('pre', { tabIndex: 0, 'aria-label': 'The bytes in hexadecimal' }, hexdump(letter.bytes)),
-        ),
-      )
-      return { element, update: () => undefined }
-    },
+    (letter) => ({ element: row(letter), update: () => undefined }),
   )
-  return {
-    add(letters: readonly DeadLetterSample[]): void {
-      kept = [...letters, ...kept].slice(0, shown)
-      none.hidden = kept.length > 0
-      rows(kept)
-    },
-    status({ pipe }: Status): void {
-      const all = Object.values(pipe.rejected).reduce((sum, one) => sum + one, 0)
-      setText(note, all === 0 ? 'none' : `${count(all)} since this worker began`)
-    },
+  return (letters: DeadLetters): void => {
+    const counts = Object.entries(letters.counts).sort(([, one], [, other]) => other - one)
+    const total = counts.reduce((sum, [, value]) => sum + value, 0)
+    codeRows(counts.slice(0, shownCodes))
+    codes.hidden = counts.length === 0
+    none.hidden = !letters.known || total > 0
+    setText(trouble, letters.trouble ?? '')
+    trouble.hidden = letters.trouble === null
+    const unread = letters.skipped === 0 ? '' : `, about ${count(letters.skipped)} more unread`
+    const known = total === 0 ? 'none' : `${count(total)} since ${moment(letters.since ?? 0)}${unread}`
+    setText(note, letters.known || total > 0 ? known : letters.trouble === null ? 'looking …' : '')
+    rows(letters.latest.slice(0, shown))
   }
+}
+
+const row = ({ partition, offset, at, code, reason, size, key, model, bytes: hex }: DeadLetterSample): HTMLElement => {
+  const inFull = size === null || hex.length >= 2 * size
+  const facts = [
+    `partition ${partition}, offset ${count(offset)}`,
+    key === null ? '' : `key ${key}`,
+    model,
+    size === null ? 'no value' : bytes(size),
+    inFull ? '' : `the first ${bytes(hex.length / 2)} of it:`,
+  ]
+  return h(
+    'li',
+    {},
+    h(
+      'details',
+      {},
+      h(
+        'summary',
+        {},
+        h('code', {}, code),
+        h('span', { class: 'reason' }, reason),
+        h('time', { class: 'note' }, moment(at)),
+      ),
+      h('p', { class: 'note' }, facts.filter(Boolean).join(', ')),
+      hex === '' ? '' : h('pre', { tabIndex: 0, 'aria-label': 'The bytes in hexadecimal' }, hexdump(hex)),
+    ),
+  )
 }
 
 /** Sixteen bytes a line, with what is text in them beside. */

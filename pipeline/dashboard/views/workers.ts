@@ -9,6 +9,8 @@ interface WorkerRow {
   readonly present: boolean
   readonly partitions: string
   readonly lag: number
+  /** records a second; null where that is not known yet */
+  readonly done: number | null
   readonly model: string
 }
 
@@ -21,7 +23,11 @@ export const createWorkers = (parent: HTMLElement, note: HTMLElement) => {
       h(
         'thead',
         {},
-        h('tr', {}, ...['worker', 'model', 'partitions', 'lag'].map((name) => h('th', { scope: 'col' }, name))),
+        h(
+          'tr',
+          {},
+          ...['worker', 'model', 'partitions', 'records/s', 'lag'].map((name) => h('th', { scope: 'col' }, name)),
+        ),
       ),
       body,
     ),
@@ -30,34 +36,38 @@ export const createWorkers = (parent: HTMLElement, note: HTMLElement) => {
     body,
     ({ worker }) => worker,
     ({ worker, here }) => {
-      const [model, partitions, lag] = [h('td'), h('td'), h('td', { class: 'number' })]
+      const [model, partitions, done, lag] = [h('td'), h('td'), h('td'), h('td')]
       const name = h(
         'th',
         { scope: 'row', title: worker },
         h('span', { class: 'worker-name' }, worker),
         here ? h('small', {}, ' this one') : '',
       )
-      const element = h('tr', {}, name, model, partitions, lag)
+      const element = h('tr', {}, name, model, partitions, done, lag)
       return {
         element,
         update(value) {
           element.className = value.present ? '' : 'gone'
           setText(model, value.model)
           setText(partitions, value.present ? value.partitions : 'gone')
+          setText(done, value.done === null ? '–' : count(value.done))
           setText(lag, count(value.lag))
         },
       }
     },
   )
   return ({ worker: own, group }: Status): void => {
-    const lagOf = new Map(group.partitions.map(({ partition, lag }) => [partition, lag]))
+    const of = new Map(group.partitions.map((one) => [one.partition, one]))
+    const sum = (partitions: readonly number[], what: 'lag' | 'done') =>
+      partitions.reduce((all, partition) => all + (of.get(partition)?.[what] ?? 0), 0)
     rows(
       group.workers.map(({ worker, present, partitions, models }) => ({
         worker,
         here: worker === own,
         present,
         partitions: ranges(partitions),
-        lag: partitions.reduce((sum, partition) => sum + (lagOf.get(partition) ?? 0), 0),
+        lag: sum(partitions, 'lag'),
+        done: group.rates === null ? null : sum(partitions, 'done'),
         model: models.findLast(({ state }) => state === 'activated')?.model ?? '–',
       })),
     )

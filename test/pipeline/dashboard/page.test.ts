@@ -97,6 +97,70 @@ const askFor = async (page: Page, ref: string) => {
   return dialog(page)
 }
 
+/** Every text that an element has from now on, also those that nobody had the time to look at. */
+const textsOf = async (page: Page, selector: string) => {
+  await page.evaluate(`(() => {
+    const seen = (globalThis.seen = new Set())
+    const element = document.querySelector('${selector}')
+    new MutationObserver(() => seen.add(element.textContent)).observe(element, { subtree: true, childList: true, characterData: true })
+  })()`)
+  return () => page.evaluate<string[]>('[...globalThis.seen]')
+}
+
+const number = '\\d[\\d.,K]*'
+const shown = (pattern: string) => expect.stringMatching(new RegExp(`^${pattern}$`))
+
+test('at a glance: the whole deployment, and what is of this worker alone is marked', async () => {
+  const { url, deployment } = await scene(2)
+  const { page, complaints } = await openPage(browser, url)
+  const figures = async () =>
+    (await page.locator('.figure').allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim())
+  await eventually(figures).toEqual([
+    shown(`In ${number} records/s ${number} here, ${number} batches/s`),
+    shown(`Out ${number} records/s ${number} here`),
+    shown(`Latency this worker ${number} m?s p50 ${number} m?s p99`),
+    shown(`Lag ${number} records ${number} in flight here`),
+    shown(`Accuracy this worker ${number} % of sampled predictions, 10 s`),
+  ])
+  await eventually(() => page.locator('.stages td:last-child').allTextContents()).toEqual(
+    Array.from({ length: 5 }, () => shown(`${number} m?s`)),
+  )
+  await eventually(() => page.locator('#labels li').count()).toBe(10)
+  await eventually(() => page.locator('#workers tbody tr').allInnerTexts()).toEqual([
+    shown(`worker-a this one\\s+digits@1\\s+\\S+( \\d)?\\s+${number}\\s+${number}`),
+    shown(`worker-b\\s+digits@1\\s+\\S+( \\d)?\\s+${number}\\s+${number}`),
+  ])
+  expect(await page.locator('h2:has(.scope:visible)').allInnerTexts()).toEqual([
+    'Flow this worker',
+    'Latency this worker',
+    'Predictions this worker',
+    'Where the time goes this worker',
+    'Deadline this worker',
+  ])
+  const inks = `(() => {
+    const canvas = document.querySelector('.card canvas.scan')
+    return new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size
+  })()`
+  await eventually(() => page.evaluate<number>(inks)).toBeGreaterThan(4)
+
+  // What it should have been is not cut off.
+  const wrong = page.locator('.card.wrong .said')
+  await eventually(() => wrong.count()).toBeGreaterThan(0)
+  const cut = `[...document.querySelectorAll('.card.wrong .said')].filter((one) => one.scrollWidth > one.clientWidth).length`
+  expect(await page.evaluate<number>(cut)).toBe(0)
+
+  // Two partitions are the other worker's.
+  for (let partition = 0; partition < deployment.partitions; partition++)
+    await deployment.send(partition, [Buffer.from('no record'), null])
+  await eventually(() => page.locator('.codes li').allTextContents()).toEqual(
+    expect.arrayContaining(['not-framed 4', 'tombstone 4']),
+  )
+  await eventually(() => page.locator('#letters-note').textContent()).toMatch(/^8 since [\d:]{8}$/)
+  expect(await page.locator('.letter-list li').count()).toBe(8)
+  await readable(page)
+  expect(complaints).toEqual([])
+})
+
 test('a bundle is dropped on the page, its gates report, it scores; a canary, a shadow, and back', {
   timeout: 300_000,
 }, async () => {
@@ -105,14 +169,18 @@ test('a bundle is dropped on the page, its gates report, it scores; a canary, a 
   await eventually(() => activeModel(page).textContent()).toBe('digits@1')
   expect(new URL(page.url()).hash).toBe('')
   await eventually(() => page.locator('.card canvas.scan').count()).toBeGreaterThan(3)
-  await eventually(() => page.locator('#deadline-note').textContent()).toMatch(/soft, .* missed/)
+  await eventually(() => page.locator('#deadline-note').textContent()).toMatch(
+    /^soft, 60 s; 0\.0 % of .* records missed it$/,
+  )
 
+  const steps = await textsOf(page, '#switching')
   await drop(page, 'models/bundles/digits@3.tar.gz', '.predictions')
   const gates = await askFor(page, 'digits@3')
   await gates.getByRole('button', { name: 'Switch to digits@3' }).click()
   await eventually(() => activeModel(page).textContent()).toBe('digits@3')
   await eventually(() => page.locator('#switching .switch-title').textContent()).toBe('Switched to digits@3')
   await eventually(() => page.locator('#switching li', { hasText: 'activated' }).count()).toBe(2)
+  expect(await steps()).toContainEqual(expect.stringMatching(/^Switching to digits@3.*worker-a(loading|verifying)/))
   await eventually(() => page.locator('.card', { hasText: 'digits@3' }).count()).toBeGreaterThan(0)
 
   const canary = await askFor(page, 'digits@2')
@@ -148,12 +216,15 @@ test('a bundle is dropped on the page, its gates report, it scores; a canary, a 
 test('what is wrong is shown: dead letters with their bytes, a wrong token, settings that are refused', async () => {
   const { url, deployment } = await scene(1)
   const { page } = await openPage(browser, url)
-  const nonsense = [Buffer.from('<script>alert(1)</script> is no record')]
+  const nonsense = [Buffer.from(`<script>alert(1)</script> is no record${' at all'.repeat(100)}`)]
   for (let partition = 0; partition < deployment.partitions; partition++) await deployment.send(partition, nonsense)
   const letter = page.locator('.letter-list li').first()
   await eventually(() => letter.locator('code').textContent()).toBe('not-framed')
   await letter.locator('summary').click()
   expect(await letter.locator('pre').textContent()).toContain('<script>alert(1)')
+  expect(await letter.locator('p').textContent()).toMatch(/^partition \d, offset .* 738 B, the first 256 B of it:$/)
+  // With one worker it is the deployment.
+  expect(await page.locator('.scope:visible').count()).toBe(0)
 
   await page.locator('#setting-batch\\.maxRecords').fill('100000')
   await page.getByRole('button', { name: 'Apply' }).click()
@@ -230,6 +301,8 @@ const takePicture = async (folder: string) => {
   await askFor(page, 'digits@3')
   await shoot('gates', false)
   await page.keyboard.press('Escape')
+  await page.evaluate('document.activeElement.blur()')
+  await page.locator('.toast').waitFor({ state: 'detached' })
   await deployment.command({ action: 'SWITCH', model: 'digits@2' })
   await page.locator('#switching .going').waitFor()
   await shoot('switching', false)

@@ -24,7 +24,7 @@ test('the status is there while the broker is away', async () => {
   const { app } = await serveUnderTest()
   const answer = (await app.inject('/v1/status')).json()
   expect(answer).toMatchObject({ worker: 'w', model: { active: { model: 'digits@1' }, previous: null } })
-  expect(answer.group).toEqual({ state: null, workers: [], partitions: [], command: null })
+  expect(answer.group).toEqual({ state: null, rates: null, workers: [], partitions: [], command: null })
 })
 
 test('settings are shown with where they came from, and secrets are not', async () => {

@@ -77,8 +77,22 @@ test('the page is shown the history and then, with every second, the samples tha
   served.frames.next({ at: 1 } as FlowFrame)
   expect(await stream.next()).toMatchObject({
     event: 'frame',
-    data: { frame: { at: 1 }, predictions: [], deadLetters: [] },
+    data: { frame: { at: 1 }, predictions: [] },
   })
+})
+
+test('dead letters are looked for as long as somebody listens, and told where they have changed', async () => {
+  const served = await serveUnderTest()
+  expect(served.letters.lookers).toBe(0)
+  const stream = await listen(served, '/v1/live')
+  expect(await stream.next()).toMatchObject({ event: 'history', data: { deadLetters: { known: false } } })
+  expect(served.letters.lookers).toBe(1)
+  served.letters.current = { ...served.letters.current, known: true, counts: { tombstone: 1 } }
+  for (const at of [1, 2]) served.frames.next({ at } as FlowFrame)
+  expect((await stream.next())?.data).toMatchObject({ deadLetters: { counts: { tombstone: 1 } } })
+  expect((await stream.next())?.data).not.toHaveProperty('deadLetters')
+  stream.close()
+  await expect.poll(() => served.letters.lookers).toBe(0)
 })
 
 test('listeners are bounded, and one that goes makes room', async () => {
