@@ -12,7 +12,11 @@ export interface ActionsOptions {
 
 export const createActions = ({ status, refresh }: ActionsOptions) => {
   const lock = byId('lock')
-  const showLock = () => setText(lock, token() === null ? 'Unlock' : 'Lock')
+  const showLock = () => {
+    setText(lock, token() === null ? 'Unlock' : 'Lock')
+    lock.title =
+      token() === null ? 'Give the token, to change something' : 'Forget the token: nothing can be changed then'
+  }
   const unlock = async (): Promise<boolean> => {
     const given = await askFor(
       'Unlock',

@@ -1,40 +1,48 @@
-/** How the deadline is kept, where there is one. */
+/** How the deadline is kept, where there is one: how much time was left on the way, and who missed it. */
 import type { Status } from '../../rest-views.js'
 import { h, setText } from '../dom.js'
 import { count, duration, percent } from '../format.js'
 
 const stages = [
-  ['gather', 'left as it goes to the model'],
-  ['infer', 'left as it comes back'],
-  ['publish', 'left as the broker has it'],
+  ['gather', 'as it goes to the model'],
+  ['infer', 'as it comes back'],
+  ['publish', 'as the broker has it'],
 ] as const
 const misses = [
-  ['admission', 'not scored: it would have been too late'],
+  ['admission', 'not scored: too late before the model'],
   ['inference', 'scored too late'],
   ['publish', 'scored in time, acknowledged too late'],
 ] as const
 
+/** A table whose first column says what the others count. */
+const table = (columns: readonly string[], rows: readonly string[]) => {
+  const cells = rows.map(() => columns.slice(1).map(() => h('td', {}, '–')))
+  const head = h('tr', {}, ...columns.map((column) => h('th', { scope: 'col' }, column)))
+  const body = rows.map((name, i) => h('tr', {}, h('th', { scope: 'row' }, name), ...cells[i]!))
+  return { element: h('table', {}, h('thead', {}, head), h('tbody', {}, ...body)), cells }
+}
+
 export const createDeadline = (panel: HTMLElement, parent: HTMLElement, note: HTMLElement) => {
-  const row = (name: string, what: string) => {
-    const value = h('td', {}, '–')
-    return { value, element: h('tr', {}, h('th', { scope: 'row' }, name), h('td', { class: 'note' }, what), value) }
-  }
-  const left = stages.map(([name, what]) => row(name, what))
-  const missed = misses.map(([name, what]) => row(name, what))
-  const rows = [...left, ...missed].map(({ element }) => element)
-  parent.append(h('table', { class: 'stage-table' }, h('tbody', {}, ...rows)))
+  const names = (all: readonly (readonly [string, string])[]) => all.map(([, name]) => name)
+  const left = table(['time that is left', 'half have', '99 of 100 have'], names(stages))
+  const missed = table(['missed', 'records'], names(misses))
+  parent.append(left.element, missed.element)
   return ({ deadline }: Status): void => {
     panel.hidden = deadline === null
     if (!deadline) return
     const all = misses.reduce((sum, [name]) => sum + deadline.missed[name], 0)
     const share = percent(deadline.records === 0 ? 0 : all / deadline.records, 1)
-    setText(note, `${deadline.class}, ${duration(deadline.ms)}; ${share} missed`)
+    setText(
+      note,
+      `${deadline.class}, ${duration(deadline.ms)}; ${share} of ${count(deadline.records)} records missed it`,
+    )
     stages.forEach(([name], i) => {
       const slack = deadline.slack.find(({ stage }) => stage === name)
-      setText(left[i]!.value, slack ? `${duration(slack.p50Ms)}, least ${duration(slack.leastMs)}` : '–')
+      setText(left.cells[i]![0]!, slack ? duration(slack.p50Ms) : '–')
+      setText(left.cells[i]![1]!, slack ? duration(slack.leastMs) : '–')
     })
     misses.forEach(([name], i) => {
-      setText(missed[i]!.value, `${count(deadline.missed[name])} records`)
+      setText(missed.cells[i]![0]!, count(deadline.missed[name]))
     })
   }
 }

@@ -7,6 +7,12 @@ const shown = 30
 /** Steps on the way, which the switch shows already. */
 const quiet = new Set(['loading', 'verifying', 'draining', 'released', 'fenced'])
 
+/** What is longer than two lines is opened by whoever wants to read it. */
+const reasonOf = (why: string): HTMLElement =>
+  why.length <= 90
+    ? h('span', { class: 'note' }, why)
+    : h('details', {}, h('summary', { class: 'note', title: why }, why))
+
 export const createEvents = (parent: HTMLElement) => {
   let kept: GroupEvent[] = []
   const rows = keyedList<GroupEvent>(
@@ -20,7 +26,7 @@ export const createEvents = (parent: HTMLElement) => {
         { class: type },
         h('time', { class: 'note' }, time(at)),
         h('b', {}, type),
-        h('span', { class: 'what' }, what, what && why ? ' · ' : '', h('span', { class: 'note' }, why)),
+        h('span', { class: 'what' }, what, ' ', reasonOf(why)),
         h('span', { class: 'worker-name note', title: worker }, worker),
       )
       return { element, update: () => undefined }

@@ -73,7 +73,9 @@ export const createModel = (parent: HTMLElement, switching: HTMLElement, actions
     setText(previous, model.previous ? `before: ${model.previous.model}` : '')
 
     const { command } = group
-    const states = command ? Object.entries(command.workers).map(([worker, state]) => ({ worker, state })) : []
+    const states = Object.entries(command?.workers ?? {})
+      .map(([worker, state]) => ({ worker, state }))
+      .sort((one, other) => one.worker.localeCompare(other.worker))
     const present = new Set(group.workers.filter((one) => one.present).map(({ worker }) => worker))
     const ended = states.filter(({ worker, state }) => !present.has(worker) || /activated|failed|aborted/.test(state))
     const done = command !== null && ended.length === states.length
