@@ -1,11 +1,11 @@
 /** Which generation scores the records of one assignment, and the fences that this sets. */
 import { lineOf } from '../../stages/errors.js'
-import type { Choice, Generation, TopicPartition } from '../../stages/ports.js'
+import type { Choice, Fetched, Generation, ModelChoice, TopicPartition } from '../../stages/ports.js'
 import { createBackoff } from '../backoff.js'
 import type { Fence } from '../messages.js'
 import type { Fences } from './fences.js'
 import type { LiveGeneration } from './live-generation.js'
-import type { ActiveGeneration, AssignmentChoice } from './swap.js'
+import type { ActiveGeneration } from './succession.js'
 
 export interface AssignmentChoiceOptions {
   readonly deployment: string
@@ -25,6 +25,13 @@ export interface AssignmentChoiceOptions {
   readonly nextChange: () => Promise<void>
   readonly onWaiting: (reason: string | undefined) => void
   readonly retryMs: number
+}
+
+/** The choice of one assignment: `close` it with its pipe. */
+export interface AssignmentChoice extends ModelChoice {
+  /** Tells what is about to be asked for. */
+  arrived(run: Fetched): void
+  close(): void
 }
 
 export interface FencingChoice extends AssignmentChoice {

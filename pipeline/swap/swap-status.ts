@@ -1,6 +1,10 @@
 /** What there is to see of the swap in one worker. */
+import type { ModelEvent } from '../messages.js'
 import type { GenerationState } from './generation-states.js'
 import type { LiveGeneration, Wanted } from './live-generation.js'
+
+/** What is said of it on `D.events`. */
+export type SwapEvent = Partial<ModelEvent> & Pick<ModelEvent, 'type'>
 
 export interface ModelStatus {
   readonly generation: number | null
