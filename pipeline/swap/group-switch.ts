@@ -12,6 +12,8 @@ export type SwitchPhase = 'preparing' | 'aborting' | 'activating' | 'done'
 export interface WorkerState {
   readonly id: string
   readonly state: AnswerState
+  /** of the error table, where it has failed */
+  readonly code: string | null
   readonly reason: string | null
 }
 
@@ -167,8 +169,9 @@ export async function activated(group: Dialogue, generation: number, timeoutMs: 
 
 export function workersOf({ answers, everybody }: Dialogue, generation: number | null): WorkerState[] {
   return everybody.map((id) => {
-    const { state, reason } = answers.of(id)
+    const { state, code, reason } = answers.of(id)
     const active = generation !== null && answers.activated(id) >= generation
-    return { id, state: active ? 'activated' : state, reason: active ? null : reason }
+    if (active) return { id, state: 'activated', code: null, reason: null }
+    return { id, state, code: state === 'failed' ? code : null, reason }
   })
 }

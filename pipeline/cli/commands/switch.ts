@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { errors, MillraceError } from '../../../stages/errors.js'
+import { type ErrorCode, errors, MillraceError } from '../../../stages/errors.js'
 import { newCommand, sendCommand } from '../../client/control.js'
 import { withGroup } from '../../client/group.js'
 import type { Config } from '../../config.js'
 import { openDialogue } from '../../swap/group-dialogue.js'
-import { maxSwitchTimeoutMs, switchGroup } from '../../swap/group-switch.js'
+import { maxSwitchTimeoutMs, switchGroup, type WorkerState } from '../../swap/group-switch.js'
 import { type Context, contextOf } from '../context.js'
 import { CommandFailed } from '../failure.js'
 import { duration, plural } from '../format.js'
@@ -91,9 +91,17 @@ const switchAll = async (
     }
     const what = outcome === 'committed' ? 'it is decided, but' : 'nobody switched:'
     const why = outcome === 'committed' ? reason : `${code === null ? '' : `${errors[code].message}: `}${reason}`
-    return `${output.colors.red(`${what} ${why}`)}\n${workersTable(workers, output.colors)}`
+    return `${output.colors.red(`${what} ${why}${remediesOf(workers)}`)}\n${workersTable(workers, output.colors)}`
   })
   if (!ok) throw new CommandFailed('not every worker has switched')
+}
+
+/** What to do about what the workers have said. */
+const remediesOf = (workers: readonly WorkerState[]): string => {
+  const known = workers.flatMap(({ code }) =>
+    code !== null && code in errors ? [errors[code as ErrorCode].remedy] : [],
+  )
+  return known.length === 0 ? '' : `. What to do: ${[...new Set(known)].join('; ')}`
 }
 
 const abort = (context: Context, config: Config, key: string | undefined): Promise<void> =>

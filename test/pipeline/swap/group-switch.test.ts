@@ -77,8 +77,8 @@ test('every worker has it ready before any scores with it, and then all do', asy
   const result = await switchGroup(client())
   expect(result).toMatchObject({ ok: true, outcome: 'activated', generation: 2, digest: 'digest-m@2', reason: null })
   expect(result.workers).toEqual([
-    { id: 'a', state: 'activated', reason: null },
-    { id: 'b', state: 'activated', reason: null },
+    { id: 'a', state: 'activated', code: null, reason: null },
+    { id: 'b', state: 'activated', code: null, reason: null },
   ])
   expect([said(), active()]).toEqual([
     ['PREPARE', 'COMMIT'],
