@@ -13,6 +13,7 @@ test('a switch to a model that cannot keep the deadline is refused with the arit
   const directory = await temporaryDirectory()
   await copyFile('models/bundles/digits@1.tar.gz', join(directory, 'digits@1.tar.gz'))
   await storeDigitModel(directory, 'slow', { graph: slowly(Math.round(150 * (await roundsPerMs(10)))) })
+  await storeDigitModel(directory, 'hard', { graph: stubborn, change: { stages: { inference: budget('hard', 40) } } })
   const stages = { preprocess: budget('soft', 4), inference: budget('firm', 45.5) }
   await storeDigitModel(directory, 'greedy', { graph: stubborn, change: { stages } })
   const deployment = await createDeployment({ partitions: 1 })
@@ -32,6 +33,11 @@ test('a switch to a model that cannot keep the deadline is refused with the arit
   expect(greedily.code).toBe(1)
   expect(greedily.stdout + greedily.stderr).toContain(
     'the budgets for 1 record add up past the deadline: preprocess 4 + inference 45.5 + batch.maxDelayMs 1 = 50.5 ms of 50',
+  )
+  const hard = await millrace(['switch', 'digits@hard', '--wait', ...of])
+  expect(hard.code).toBe(1)
+  expect(hard.stdout).toMatch(
+    /digits@hard: budget: inference asks for hard, .*firm can be had: p99 .*missed 40 ms.*What to do: ask for firm/,
   )
   expect(worker.status.model.active?.model).toBe('digits@1')
 

@@ -20,6 +20,10 @@ test('hard is refused, with what can be had instead', () => {
   )
 })
 
+test('a fallback makes no hard deadline', () => {
+  expect(wrong({ deadline: { class: 'hard', ms: 1_000, fallback: 'small@1' } })).toThrow(/hard cannot be promised/)
+})
+
 test('a fallback is for firm deadlines', () => {
   expect(wrong({ deadline: { class: 'firm', ms: 1_000, fallback: 'small@1' } })).not.toThrow()
   expect(wrong({ deadline: { class: 'soft', ms: 1_000, fallback: 'small@1' } })).toThrow(
