@@ -4,24 +4,28 @@ import type { Generation, LoadedModel, MicroBatch } from '../stages/ports.js'
 import { createDeadlineCosts } from './deadline-costs.js'
 import { observers, observing, type PipeObserver } from './pipe-observer.js'
 
+export interface FallbackStatus {
+  /** name@version */
+  readonly model: string
+  readonly digest: string
+  /** predictions of its that the broker has acknowledged */
+  readonly records: number
+}
+
 export interface Fallback {
   /** It under the number of a generation: its predictions say which generation was in force, and by their model and digest who answered. */
   of(generation: Generation): Generation
-  /** Whether this is one of those. */
-  answers(generation: Generation): boolean
   costs(generation: Generation): BatchCosts
   /** A batch has left it. */
   done(batch: MicroBatch): void
   readonly observer: PipeObserver
-  /** predictions of its that the broker has acknowledged */
-  readonly records: number
+  readonly status: FallbackStatus
 }
 
 /** One per worker. Whoever has the model loaded closes its scorer. */
 export function createFallback({ ref, digest, plan, scorer, costs: measured, budgets }: LoadedModel): Fallback {
   const costs = createDeadlineCosts()
   const made = new WeakMap<Generation, Generation>()
-  const all = new WeakSet<Generation>()
   let records = 0
 
   function of(generation: Generation): Generation {
@@ -30,29 +34,28 @@ export function createFallback({ ref, digest, plan, scorer, costs: measured, bud
       // It stays loaded as long as the worker runs: nobody waits for its leases.
       const nothing = () => undefined
       const { number } = generation
-      one = { number, model: ref, digest, plan, scorer, costs: measured, budgets, retain: nothing, release: nothing }
+      const leases = { retain: nothing, release: nothing }
+      one = { number, model: ref, digest, plan, scorer, costs: measured, budgets, standsInFor: generation, ...leases }
       made.set(generation, one)
-      all.add(one)
     }
     return one
   }
 
   return {
     of,
-    answers: (generation) => all.has(generation),
     costs: (generation) => costs.of(of(generation)),
     done: costs.done,
     observer: observers([
       costs.observer,
       observing({
         published({ batch, outgoing }) {
-          if (!all.has(batch.generation)) return
+          if (!batch.generation.standsInFor) return
           for (const { kind, records: sent } of outgoing) if (kind === 'predictions') records += sent.length
         },
       }),
     ]),
-    get records() {
-      return records
+    get status() {
+      return { model: ref, digest, records }
     },
   }
 }

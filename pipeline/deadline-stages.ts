@@ -45,13 +45,20 @@ export function deadlineStages({ rule, costs, fallback }: Deadlines, around: Sur
   const firm = rule().class === 'firm'
   const turns = createTurns(concurrency)
   const gathered = deadlineBatch({ limits, deadline: rule, costs: costs.of, turns, leases, idleness })
-  const standIn = fallback && fallBack({ fallback: fallback.of, costs: fallback.costs, decoder, leases })
+  // It is asked as often as there is something for it: what it cannot have ready behind that, it is not given.
+  const fallbackTurns = createTurns(Number.POSITIVE_INFINITY)
+  const standIn =
+    fallback &&
+    fallBack({ fallback: fallback.of, costs: fallback.costs, turns: fallbackTurns, limits, decoder, leases })
   return {
     concurrency: concurrency + (fallback ? 1 : 0),
     decoder: firm ? admit({ decoder, deadlineMs: () => rule().ms, now: asyncScheduler.now }) : decoder,
     gather: standIn ? pipe(gathered, standIn) : gathered,
     onDone(batch) {
-      if (fallback?.answers(batch.generation)) return fallback.done(batch)
+      if (fallback && batch.generation.standsInFor) {
+        fallback.done(batch)
+        return fallbackTurns.give()
+      }
       costs.done(batch)
       turns.give()
     },

@@ -28,6 +28,7 @@ export {
   topicNames,
 } from './config.js'
 export type { CostRow } from './cost-profile.js'
+export type { FallbackStatus } from './deadline-fallback.js'
 export type { DeadlineStats, MissStage, SlackStage } from './deadline-stats.js'
 export type { Fence, Late, ModelEvent, ModelEventType, Prediction, Shadow } from './messages.js'
 export { openPorts, type PipePorts } from './open-ports.js'

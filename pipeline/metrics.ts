@@ -7,6 +7,7 @@ import type { Observable } from 'rxjs'
 import { errors, rejects } from '../stages/errors.js'
 import type { DeadlineRule } from '../stages/ports.js'
 import { type CreditConfig, creditLimitsOf } from './credit-limits.js'
+import type { FallbackStatus } from './deadline-fallback.js'
 import { type DeadlineStats, observeSlack } from './deadline-stats.js'
 import type { ModelEvent } from './messages.js'
 import { observeDistributions } from './metric-distributions.js'
@@ -31,7 +32,7 @@ export interface MeasuredWorker {
     readonly mainThread: { readonly activeMs: number; readonly idleMs: number }
     readonly threadDeaths: number
     readonly budgets: readonly BudgetCount[]
-    readonly fallbackRecords: number
+    readonly fallback: FallbackStatus | undefined
     readonly shadow: ShadowStats | undefined
     readonly deadline: DeadlineStats | undefined
   }
@@ -183,7 +184,7 @@ const showStatus = (
   count('millrace_commits_total', [[{}, pipe.commits]])
   count('millrace_transactions_total', by('result', pipe.transactions))
   count('millrace_inference_thread_deaths_total', [[{}, threadDeaths]])
-  count('millrace_fallback_records_total', [[{}, status.fallbackRecords]])
+  count('millrace_fallback_records_total', [[{}, status.fallback?.records ?? 0]])
   const perStage = (pick: (budget: BudgetCount) => number): Values =>
     budgets.map((budget) => [{ stage: budget.stage, class: budget.class }, pick(budget)])
   count(

@@ -124,7 +124,6 @@ export const status = z
     budgets: z
       .array(z.object({ stage: z.string(), class: z.string(), batches: z.number(), missed: z.number() }))
       .describe('batches of stages for which a bundle states a budget, and how many of them took longer'),
-    fallbackRecords: z.number().describe('predictions of the fallback of the deadline'),
     stageCosts: z
       .array(
         z.object({
@@ -140,6 +139,10 @@ export const status = z
       )
       .describe('what the stages of the newest generations cost by batch size'),
     deadline: deadlineStats.nullable().describe('null where there is none'),
+    fallback: z
+      .object({ model: z.string(), digest: z.string(), records: z.number().describe('predictions of its') })
+      .nullable()
+      .describe('what answers in time what the model cannot; null where none is named'),
     shadow: z
       .object({
         candidate: z.string(),

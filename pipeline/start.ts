@@ -5,6 +5,7 @@ import { type Observer, Subject } from 'rxjs'
 import type { MillraceError } from '../stages/errors.js'
 import type { DeadlineRule } from '../stages/ports.js'
 import type { Config } from './config.js'
+import type { FallbackStatus } from './deadline-fallback.js'
 import { createDeadlineStats, type DeadlineStats } from './deadline-stats.js'
 import type { EventLog } from './event-log.js'
 import { createLiveConfig, type LiveConfig } from './live-config.js'
@@ -60,8 +61,8 @@ export interface WorkerStatus {
   readonly threadDeaths: number
   /** how stages of models kept the budgets of their bundles */
   readonly budgets: readonly BudgetCount[]
-  /** predictions of the fallback of the deadline */
-  readonly fallbackRecords: number
+  /** of the deadline, where it has one */
+  readonly fallback: FallbackStatus | undefined
   /** what they cost by batch size, in the newest generations */
   readonly stageCosts: readonly GenerationStages[]
 }
@@ -108,7 +109,7 @@ export function startWorker(options: WorkerOptions): Worker {
     generations: [],
     waiting: 'starting',
   })
-  let fallbackCount = () => 0
+  let fallbackStatus: () => FallbackStatus | undefined = () => undefined
   let shadowStats: () => ShadowStats | undefined = () => undefined
   let joined: () => void = () => undefined
   const running = new Promise<void>((resolve) => {
@@ -149,9 +150,10 @@ export function startWorker(options: WorkerOptions): Worker {
 
   const score = async (clients: PreparedClients, eventLog: EventLog) => {
     const store = await openWorkerStore(scope, clients, eventLog)
-    const swap = openSwap(scope, clients, store, eventLog, () => threadDeaths++)
+    const onThreadDeath = () => threadDeaths++
+    const fallback = await openFallback(scope, clients, store, onThreadDeath)
+    const swap = openSwap(scope, clients, store, eventLog, fallback, onThreadDeath)
     modelStatus = () => swap.status
-    const fallback = await openFallback(scope, clients, store)
     collectUnused(scope, store, eventLog, () => new Set([...swap.inUse, ...(fallback ? [fallback.digest] : [])]))
     const guardrails = await openGuardrails(scope, clients, swap, eventLog)
     const traces = await openTraces({ settings: config.traces, deployment: config.deployment, worker: id })
@@ -170,21 +172,15 @@ export function startWorker(options: WorkerOptions): Worker {
       eventLog.emit({ type: 'halted', code: error.code, reason: error.detail })
       leave()
     }
-    const { source, pipe, shadows, fallbackRecords } = await openPipe(
-      scope,
-      clients,
-      swap,
-      observers(watching),
-      guardrails,
-      fallback,
-      halt,
-    )
+    const opened = await openPipe(scope, clients, swap, observers(watching), guardrails, fallback, halt)
+    const { source, pipe, shadows } = opened
     const leave = () => void source.stop()
     if (stopping.signal.aborted) return
 
     shadowStats = () => shadows.stats
-    fallbackCount = fallbackRecords
-    eventLog.emit({ type: 'joined', reason: `reads ${config.topics.input} as ${config.kafka.groupId}` })
+    fallbackStatus = opened.fallback
+    const standIn = fallback ? `, falls back on ${fallback.ref}` : ''
+    eventLog.emit({ type: 'joined', reason: `reads ${config.topics.input} as ${config.kafka.groupId}${standIn}` })
     draining = true
     stopping.signal.addEventListener('abort', leave, { once: true })
     await new Promise<void>((resolve, reject) => {
@@ -237,7 +233,7 @@ export function startWorker(options: WorkerOptions): Worker {
         shadow,
         threadDeaths,
         budgets: stageCosts.budgets,
-        fallbackRecords: fallbackCount(),
+        fallback: fallbackStatus(),
         stageCosts: stageCosts.all,
         deadline: deadlineStats?.snapshot(),
       }

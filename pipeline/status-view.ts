@@ -35,6 +35,7 @@ export const statusView = (own: WorkerStatus, group: WatchedGroup | undefined, v
       stages: [...stages],
     },
     deadline: deadline ? { ...deadline, missed: { ...deadline.missed }, slack: [...deadline.slack] } : null,
+    fallback: own.fallback ?? null,
     shadow: own.shadow ?? null,
     group: {
       state: group?.state ?? null,

@@ -3,8 +3,9 @@ import type { Generation } from '../stages/ports.js'
 import type { Config } from './config.js'
 import { type DeadlineSettings, waitsOf } from './config-deadline.js'
 import { costSizes } from './deadline-costs.js'
+import { fallbackGate } from './fallback-gate.js'
 import { type InputSources, otherSchemas, registeredSchemas, replayRecords } from './input-evidence.js'
-import { failedGate, type GateReport, refusal, reportOf } from './model/gates.js'
+import { failedGate, type GateReport, reportOf } from './model/gates.js'
 import type { LoaderOptions } from './model/loader.js'
 import type { TrustedKey } from './model/signature.js'
 import type { BundleStore } from './model/store.js'
@@ -20,6 +21,8 @@ export interface VerificationOptions extends Omit<InputSources, 'topic' | 'timeo
   readonly store: Pick<BundleStore, 'find'>
   /** as in `VerifyOptions` */
   readonly latency?: boolean
+  /** of the fallback that is loaded here; by its name where none is */
+  readonly fallbackDigest?: string
 }
 
 /**
@@ -58,9 +61,8 @@ export function createVerification(
         schemas,
         active,
       )
-      const whole = report.ok && active ? await withFallback(report, options) : report
-      if (whole.ok) passed.add(company)
-      return whole
+      if (report.ok) passed.add(company)
+      return report
     }
     const report = await verify().catch((error) => reportOf({ ref, digest }, [failedGate('input', error)]))
     if (report?.ok) await marks.add(digest, report.costs)
@@ -74,13 +76,19 @@ export async function verifyAlone(path: string, options: VerificationOptions): P
   return verifyBundle(path, { ...limitsOf(options), latency: false, signal: options.signal, writerSchemas })
 }
 
-/** The fallback of the deadline has to do for what comes after the switch too. */
-async function withFallback(report: GateReport, options: VerificationOptions): Promise<GateReport> {
-  const { fallback } = options.config.deadline ?? {}
-  if (fallback === undefined) return report
-  const { path } = await options.store.find(fallback)
-  const refused = refusal(await verifyAlone(path, options))
-  const gate = refused ? failedGate('fallback', refused) : { gate: 'fallback', ok: true, detail: `${fallback} is fit` }
+/** With the gate of the fallback, where there is one and the others are open. */
+async function withFallback(
+  report: GateReport,
+  model: string,
+  options: VerificationOptions,
+  active: Incumbent | undefined,
+): Promise<GateReport> {
+  const { fallback: ref } = options.config.deadline ?? {}
+  if (ref === undefined || !report.ok) return report
+  const { path } = await options.store.find(ref, options.fallbackDigest)
+  // Where nothing scores yet it was tried a moment ago.
+  const verify = active && ((fallback: string) => verifyAlone(fallback, options))
+  const gate = await fallbackGate({ model, fallback: { ref, path }, ...(verify && { verify }) })
   return { ...report, ok: gate.ok, gates: [...report.gates, gate] }
 }
 
@@ -95,7 +103,7 @@ export async function verifyForSwitch(
   const there =
     active && count > 0 ? await options.store.find(active.model, active.digest).catch(() => undefined) : undefined
   const records = active && there ? await replayRecords(inputOf(options), active.plan, count) : []
-  return verifyBundle(path, {
+  const report = await verifyBundle(path, {
     ...limitsOf(options),
     latency: options.latency,
     signal: options.signal,
@@ -104,6 +112,7 @@ export async function verifyForSwitch(
       replay: { activePath: there.path, records, ...(requiredAgreement !== null && { requiredAgreement }) },
     }),
   })
+  return withFallback(report, path, options, active)
 }
 
 const inputOf = ({ config, kafka, registry, signal }: VerificationOptions): InputSources => ({

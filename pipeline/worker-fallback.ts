@@ -8,11 +8,12 @@ import type { WorkerClients } from './worker-clients.js'
 import type { WorkerScope } from './worker-scope.js'
 import type { WorkerStore } from './worker-store.js'
 
-/** Resolves when it is loaded and warm; undefined where none is named. Rejects with why it cannot be used. */
+/** Resolves when it is loaded and warm; undefined where none is named. Rejects with why it cannot be used. `onThreadDeath` as in `openSwap`. */
 export async function openFallback(
   { config, log, ending, onClose }: WorkerScope,
   { kafka, registry }: WorkerClients,
   { store, loadable, trustedKeys }: WorkerStore,
+  onThreadDeath: () => void,
 ): Promise<LoadedModel | undefined> {
   const ref = config.deadline?.fallback
   if (ref === undefined) return undefined
@@ -24,7 +25,10 @@ export async function openFallback(
     measure: { batchSizes: costSizes(config), measureMs: 50 },
     scorer: {
       ...config.inference,
-      onDeath: (model, reason) => log.error({ model, reason }, 'the fallback is started again'),
+      onDeath: (model, reason) => {
+        onThreadDeath()
+        log.error({ model, reason }, 'the inference thread of the fallback died and is started again')
+      },
     },
   })
   const model = await loader.load(ref).catch((error) => {

@@ -9,7 +9,7 @@ import { createLateEncoder } from './avro/late-encoder.js'
 import { createPredictionEncoder } from './avro/prediction-encoder.js'
 import { createRecordDecoder } from './avro/record-decoder.js'
 import { createDeadlineCosts } from './deadline-costs.js'
-import { createFallback } from './deadline-fallback.js'
+import { createFallback, type FallbackStatus } from './deadline-fallback.js'
 import type { Guardrails } from './guardrails.js'
 import { createPublisher } from './kafka/publisher.js'
 import { createKafkaSource } from './kafka/source.js'
@@ -25,8 +25,8 @@ export interface WorkerPipe {
   readonly source: Source
   readonly pipe: (assignment: Assignment) => Observable<Encoded>
   readonly shadows: ShadowReport
-  /** predictions of the fallback of the deadline */
-  readonly fallbackRecords: () => number
+  /** of the deadline, where it has one */
+  readonly fallback: () => FallbackStatus | undefined
 }
 
 /**
@@ -89,7 +89,7 @@ export async function openPipe(
       }),
     }),
   })
-  return { source, pipe, shadows, fallbackRecords: () => fallback?.records ?? 0 }
+  return { source, pipe, shadows, fallback: () => fallback?.status }
 }
 
 const alsoSeenBy = (guardrails: Guardrails, shadows: ShadowReport): Pick<ShadowReport, 'onCompared' | 'onSkipped'> => ({

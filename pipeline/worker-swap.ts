@@ -1,5 +1,6 @@
 /** The swap of a worker: its logs on Kafka, and the models that come from its store, verified. */
 
+import type { LoadedModel } from '../stages/ports.js'
 import { createCommandDecoder } from './command-decoder.js'
 import { costSizes } from './deadline-costs.js'
 import { createKafkaLog, createWritableKafkaLog } from './deployment-logs.js'
@@ -22,10 +23,14 @@ export function openSwap(
   { kafka, registry, codec, commandKeys }: WorkerClients,
   { store, loadable, trustedKeys }: WorkerStore,
   events: EventLog,
+  fallback: LoadedModel | undefined,
   onThreadDeath: () => void,
 ): Swap {
   const logOptions = { kafka, signal: ending }
-  const verify = createVerification({ config, kafka, registry, trustedKeys, store, signal: ending }, () => swap.active)
+  const verify = createVerification(
+    { config, kafka, registry, trustedKeys, store, signal: ending, fallbackDigest: fallback?.digest },
+    () => swap.active,
+  )
   const fenceLog = createWritableKafkaLog<FenceEntry>({
     ...logOptions,
     topic: config.topics.fences,

@@ -247,6 +247,12 @@ export const errors = {
     retryable: false,
     remedy: 'make the model faster, ask for smaller budgets, or give deadline.ms more; see `millrace profile`',
   },
+  'fallback-unfit': {
+    message: 'the fallback of the deadline cannot stand in for the model',
+    retryable: false,
+    remedy:
+      'name a bundle that can as deadline.fallback, or none, and start the workers with it; then switch: see `millrace models verify`',
+  },
   'hard-refused': {
     message: 'a hard deadline cannot be promised',
     retryable: false,

@@ -1,17 +1,22 @@
 import { asyncScheduler, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs'
-import { type BatchCosts, likely } from './batch-size.js'
+import type { BatchCosts } from './batch-size.js'
+import { type Front, frontsInTime } from './fronts-in-time.js'
 import type { Leases } from './leases.js'
-import { isMissed } from './missed.js'
+import type { BatchLimits } from './micro-batch.js'
 import type { Decoded, DecodedRows, Generation, MicroBatch, RecordDecoder, Rejected } from './ports.js'
 import { recordBytes } from './record-bytes.js'
 import { sliceDecoded } from './slice-decoded.js'
 import { stage } from './stage.js'
+import type { Turns } from './turns.js'
 
 export interface FallBackOptions {
   /** Another model under the number of a generation: always the same object for the same generation. */
   readonly fallback: (of: Generation) => Generation
   /** of the other model */
   readonly costs: (of: Generation) => BatchCosts
+  /** Takes one for each batch with rows; whoever scores it gives it back: so it is known how busy the fallback is. */
+  readonly turns: Turns
+  readonly limits: () => Pick<BatchLimits, 'maxRecords'>
   readonly decoder: RecordDecoder
   /** Takes one lease of the fallback for each of its parts. */
   readonly leases: Leases
@@ -21,51 +26,70 @@ export interface FallBackOptions {
 
 /**
  * Gives records that their model would answer too late to another one that is faster: those that ride along as `Missed`, and that it can have
- * ready in time. They go ahead of their batch, as a batch of their own, so that nothing slow is waited for; since the order of a partition is
- * kept, that is what comes first of each partition. The rest stays what it was.
+ * ready in time behind what it is busy with. They go ahead of their batch, as batches of their own, so that nothing slow is waited for; since the
+ * order of a partition is kept, that is what comes first of each partition. The rest stays what it was, as does what the fallback cannot read.
  *
  * @example
- * decoded.pipe(deadlineBatch(options), fallBack({ fallback, costs, decoder, leases }))
+ * decoded.pipe(deadlineBatch(options), fallBack({ fallback, costs, turns, limits, decoder, leases }))
  */
 export function fallBack(options: FallBackOptions): MonoTypeOperatorFunction<MicroBatch> {
-  const { scheduler = asyncScheduler } = options
+  const { limits, turns, leases, scheduler = asyncScheduler } = options
   return stage((downstream) => {
     const waiting: MicroBatch[] = []
+    /** of the batches that are with the fallback, what each will likely take */
+    const withFallback: number[] = []
+    let busyUntil = 0
     let busy = false
     let ended = false
 
-    /** Undefined when it can be told at once. */
-    function handOn(batch: MicroBatch): Promise<void> | undefined {
-      const fronts = frontsOf(batch.parts, options.costs(batch.generation), scheduler.now())
+    /** Emits what goes ahead, or all that there is; the rest, if any, is to be looked at again. */
+    function step(batch: MicroBatch): MicroBatch | undefined | Promise<MicroBatch | undefined> {
+      const startsAt = Math.max(scheduler.now(), busyUntil)
+      const costs = options.costs(batch.generation)
+      const fronts = frontsInTime(batch.parts, { costs, startsAt, maxRecords: limits().maxRecords })
       if (fronts.size === 0) return void downstream.next(batch)
       const decoding = [...fronts].map(([part, front]) => answerable(part, front, options))
       const emit = (answered: readonly Decoded[]) => {
-        if (downstream.closed) return
-        for (const one of splitOff(batch, answered, fronts, options.leases)) downstream.next(one)
+        if (downstream.closed) return undefined
+        const [first, rest] = splitOff(batch, answered, fronts, leases)
+        if (first.rows > 0) {
+          turns.take()
+          withFallback.push(costs.likelyMs(first.rows))
+          busyUntil = startsAt + costs.likelyMs(first.rows)
+        }
+        downstream.next(first)
+        return rest
       }
-      if (decoding.some((one) => one instanceof Promise)) return Promise.all(decoding).then(emit)
-      emit(decoding as Decoded[])
-      return undefined
+      return decoding.some((one) => one instanceof Promise)
+        ? Promise.all(decoding).then(emit)
+        : emit(decoding as Decoded[])
     }
 
-    async function drain(): Promise<void> {
+    function drain(): void {
       busy = true
-      try {
-        for (let batch = waiting.shift(); batch && !downstream.closed; batch = waiting.shift()) await handOn(batch)
-      } catch (error) {
-        downstream.error(error)
+      for (let batch = waiting.shift(); batch && !downstream.closed; batch = waiting.shift()) {
+        const rest = step(batch)
+        if (rest instanceof Promise) return void rest.then(resume).catch((error) => downstream.error(error))
+        if (rest) waiting.unshift(rest)
       }
       busy = false
       if (ended) downstream.complete()
     }
 
+    function resume(rest: MicroBatch | undefined): void {
+      if (rest) waiting.unshift(rest)
+      drain()
+    }
+
+    turns.listen(() => {
+      withFallback.shift()
+      busyUntil = withFallback.reduce((until, ms) => until + ms, scheduler.now())
+    })
+
     return {
       next(batch) {
-        if (busy) return void waiting.push(batch)
-        const later = handOn(batch)
-        if (!later) return
-        busy = true
-        later.then(drain, (error) => downstream.error(error))
+        waiting.push(batch)
+        if (!busy) drain()
       },
       complete() {
         ended = true
@@ -76,35 +100,6 @@ export function fallBack(options: FallBackOptions): MonoTypeOperatorFunction<Mic
       },
     }
   })
-}
-
-interface Front {
-  /** so many records at the beginning of the part */
-  readonly length: number
-  /** indices of those that the fallback can have ready */
-  readonly chosen: readonly number[]
-}
-
-/** Of each partition what comes first and is not scored anyway, as far as there is something in it that the fallback can have ready. */
-function frontsOf(parts: readonly Decoded[], costs: BatchCosts, now: number): Map<Decoded, Front> {
-  const fronts = new Map<Decoded, Front>()
-  const blocked = new Set<string>()
-  const missed = parts.reduce((sum, { rejected }) => sum + rejected.size, 0)
-  if (missed === 0) return fronts
-  const { likelyMs, afterMs } = likely(costs)
-  const readyAt = now + likelyMs(missed) + afterMs
-  for (const part of parts) {
-    const name = `${part.topic}/${part.partition}`
-    if (blocked.has(name)) continue
-    const chosen: number[] = []
-    let index = 0
-    for (let found = part.rejected.get(0); found; found = part.rejected.get(++index))
-      if (isMissed(found) && found.deadline >= readyAt) chosen.push(index)
-    const length = index === part.records.length ? index : (chosen.at(-1) ?? -1) + 1
-    if (chosen.length > 0) fronts.set(part, { length, chosen })
-    if (chosen.length === 0 || length < part.records.length) blocked.add(name)
-  }
-  return fronts
 }
 
 /** The front of a part, decoded for the fallback. */
@@ -119,8 +114,9 @@ function answerable(part: Decoded, { length, chosen }: Front, options: FallBackO
     const rejected = new Map<number, Rejected>()
     let asked = 0
     for (let index = 0; index < length; index++) {
-      const why = chosen[asked] === index ? bad.get(asked++) : part.rejected.get(index)
-      if (why) rejected.set(index, why)
+      const isAnswered = chosen[asked] === index && !bad.has(asked++)
+      const why = part.rejected.get(index)
+      if (why && !isAnswered) rejected.set(index, why)
     }
     return { ...sliceDecoded(part, 0, length, Math.min(bytes, part.bytes)), generation, rows, rejected, echo }
   }
@@ -134,7 +130,7 @@ function splitOff(
   answered: readonly Decoded[],
   fronts: ReadonlyMap<Decoded, Front>,
   leases: Leases,
-): MicroBatch[] {
+): readonly [MicroBatch, MicroBatch?] {
   for (const { generation } of answered) leases.retain(generation)
   const asked = answered.reduce((sum, part) => sum + part.rows.count, 0)
   const index = new Map([...fronts.keys()].map((part, at) => [part, at]))

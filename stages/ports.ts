@@ -229,6 +229,8 @@ export interface Generation {
   readonly canary?: { readonly generation: Generation; readonly percent: number }
   /** scores everything too, for comparison: what it says is not published */
   readonly shadow?: Generation
+  /** in whose place it answers, and under whose number: of a fallback alone */
+  readonly standsInFor?: Generation
   /** Takes one lease. */
   retain(): void
   /** Gives one lease back. */

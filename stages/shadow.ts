@@ -13,7 +13,7 @@ export interface ShadowOptions {
   /** batches being compared at once; more than that pass uncompared */
   readonly concurrency: number
   readonly onCompared: (comparison: ShadowComparison) => void
-  /** this many records passed uncompared: too many were under way, or the comparison failed */
+  /** this many records passed uncompared: too many were under way, a fallback answered, or the comparison failed */
   readonly onSkipped: (records: number) => void
 }
 
@@ -64,10 +64,12 @@ export function shadow(options: ShadowOptions): MonoTypeOperatorFunction<Scored>
 
     return {
       next(scored) {
-        const candidate = scored.generation.shadow
-        if (candidate && scored.rows > 0) {
-          if (running < concurrency) void run(scored, candidate)
-          else onSkipped(scored.rows)
+        const { generation, rows } = scored
+        const { shadow: candidate } = generation.standsInFor ?? generation
+        if (candidate && rows > 0) {
+          // What a fallback has answered is no opinion of the model that the candidate is compared with.
+          if (running < concurrency && !generation.standsInFor) void run(scored, candidate)
+          else onSkipped(rows)
         }
         downstream.next(scored)
       },

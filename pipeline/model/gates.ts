@@ -97,6 +97,7 @@ const telling: ReadonlySet<string> = new Set([
   'deadline',
   'budget',
   'limits',
+  'fallback',
 ])
 
 /** What a verification found out, in one line: the gates that say more than that they passed. */

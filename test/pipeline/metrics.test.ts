@@ -49,7 +49,7 @@ beforeEach(() => {
         pipe: stats.snapshot(),
         mainThread: { activeMs: 1_500, idleMs: 500 },
         threadDeaths: 2,
-        fallbackRecords: 6,
+        fallback: { model: 'digits@1', digest: 'd1', records: 6 },
         budgets: [{ stage: 'inference', class: 'firm', batches: 9, missed: 4 }],
         shadow: { ...shadow },
         deadline: deadlines.snapshot(),

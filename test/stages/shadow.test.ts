@@ -133,3 +133,17 @@ test('without a shadow nothing is compared', async () => {
   const unreachable = { onCompared: () => expect.unreachable(), onSkipped: () => expect.unreachable() }
   expect(await lastValueFrom(of(batch).pipe(shadow({ ...options, ...unreachable })))).toBe(batch)
 })
+
+test('what a fallback has answered is not compared, and counted as that', async () => {
+  const active = generation(
+    () => Promise.reject(),
+    generation(() => Promise.reject()),
+  )
+  const fallback: Generation = { ...generation(() => Promise.reject()), standsInFor: active }
+  const skipped: number[] = []
+  const options = { decoder: decoder(), leases: createLeases(), concurrency: 1, onCompared: () => expect.unreachable() }
+  const batch = scored(fallback, [part(fallback, 0, 3)], outputs(Array(3).fill('a'), Array(3).fill(0)))
+  const passed = of(batch).pipe(shadow({ ...options, onSkipped: (rows) => skipped.push(rows) }))
+  expect(await lastValueFrom(passed)).toBe(batch)
+  expect(skipped).toEqual([3])
+})

@@ -24,6 +24,7 @@ interface VerifyFlags {
   readonly last?: number
   readonly tolerance: number
   readonly bundles?: string
+  readonly fallback?: string
   readonly allowDuplicates?: boolean
 }
 
@@ -48,6 +49,10 @@ export const addVerify = (program: Command, session: Session): void => {
     .option('--last <n>', 'the newest n of each partition', wholeNumber(1))
     .option('--tolerance <number>', 'how far numbers may lie apart; 0: equal to the last bit', tolerance, 0)
     .option('--bundles <folder>', 'the local store of bundles')
+    .option(
+      '--fallback <name@version>',
+      'what may have answered in the place of the model; deadline.fallback by default',
+    )
     .option('--allow-duplicates', 'at least once: a record scored again after a crash is no failure')
     .action((flags: VerifyFlags) => run(contextOf(session, command, { 'bundles.directory': flags.bundles }), flags))
   examples(
@@ -63,6 +68,7 @@ const run = async (context: Context, flags: VerifyFlags): Promise<void> => {
   const { output, signal } = context
   const { config } = await context.loadConfig()
   const { topics } = config
+  const { fallback = config.deadline?.fallback } = flags
   const kafka = await context.kafka(config)
   const { partitions } = await groupStatus(kafka, config.kafka.groupId, topics.input)
   const ranges = partitions
@@ -85,7 +91,7 @@ const run = async (context: Context, flags: VerifyFlags): Promise<void> => {
     try {
       const report = await verifyPredictions(logs(), {
         recomputer,
-        fallback: config.deadline?.fallback,
+        fallback,
         tolerance: flags.tolerance,
         onProgress: (records) => {
           done += records
@@ -93,7 +99,7 @@ const run = async (context: Context, flags: VerifyFlags): Promise<void> => {
         },
       })
       progress.close()
-      output.result(report, () => describe(report))
+      output.result(report, () => describe(report, fallback))
       conclude(report, flags.allowDuplicates ?? false)
     } finally {
       progress.close()
@@ -109,7 +115,7 @@ const rangeOf = ({ partition, first, committed }: PartitionStatus, { from, to, l
   return { partition, from: Math.max(first, begin), to: end }
 }
 
-const describe = (report: VerifyReport): string => {
+const describe = (report: VerifyReport, fallback: string | undefined): string => {
   const { records, equal, elsewhere, missing, duplicates, unequal, generations, differences } = report
   const lines = [
     `${count(records)} records, generations ${generations.join(', ') || 'none'}`,
@@ -122,6 +128,8 @@ const describe = (report: VerifyReport): string => {
       ({ partition, offset, kind, detail }) => `  partition ${partition} offset ${offset}: ${kind}: ${detail}`,
     ),
   ]
+  if (fallback === undefined && differences.some(({ kind }) => kind === 'model'))
+    lines.push('  where the fallback of a deadline has answered, name it: --fallback NAME@VERSION')
   return lines.join('\n')
 }
 

@@ -5,7 +5,7 @@ import { isLoopback } from '../../config-http.js'
 import type { GroupMember } from '../../kafka/group-status.js'
 import { status } from '../../rest-views.js'
 
-const answer = status.pick({ worker: true, mainThread: true, deadline: true }).extend({
+const answer = status.pick({ worker: true, mainThread: true, deadline: true, fallback: true }).extend({
   pipe: status.shape.pipe.pick({ records: true, inFlight: true, closedBy: true, stages: true }),
 })
 

@@ -26,6 +26,7 @@ export interface WorkerShares {
   readonly bound: Bound
   /** since the worker began; null where there is no deadline */
   readonly deadline: Look['deadline']
+  readonly fallback: Look['fallback']
 }
 
 export type Bound = 'main-thread' | 'model' | 'broker' | 'input'
@@ -67,6 +68,7 @@ export const sharesOf = (before: Look, after: Look): WorkerShares => {
     stages,
     bound: boundOf(mainThreadBusy, stages),
     deadline: after.deadline,
+    fallback: after.fallback,
   }
 }
 

@@ -48,6 +48,9 @@ const describeWorker = (one: WorkerShares, colors: Colors): string => {
       ['batches', size === null ? 'none' : `${count(size)} records each; closed ${by.join(', ')}`],
       ['bound by', bounds[one.bound]],
       ...(one.deadline ? [['deadline', deadlineText(one.deadline)] as const] : []),
+      ...(one.fallback
+        ? [['fallback', `${one.fallback.model}; it has answered ${count(one.fallback.records)} records`] as const]
+        : []),
     ],
     colors,
   )

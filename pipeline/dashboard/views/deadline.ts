@@ -26,8 +26,10 @@ export const createDeadline = (panel: HTMLElement, parent: HTMLElement, note: HT
   const names = (all: readonly (readonly [string, string])[]) => all.map(([, name]) => name)
   const left = table(['time that is left', 'half have', '99 of 100 have'], names(stages))
   const missed = table(['missed', 'records'], names(misses))
-  parent.append(left.element, missed.element)
-  return ({ deadline }: Status): void => {
+  const standIn = table(['answered in time instead', 'records'], ['fallback'])
+  const standInName = standIn.element.querySelector('tbody th')!
+  parent.append(left.element, missed.element, standIn.element)
+  return ({ deadline, fallback }: Status): void => {
     panel.hidden = deadline === null
     if (!deadline) return
     const all = misses.reduce((sum, [name]) => sum + deadline.missed[name], 0)
@@ -44,5 +46,9 @@ export const createDeadline = (panel: HTMLElement, parent: HTMLElement, note: HT
     misses.forEach(([name], i) => {
       setText(missed.cells[i]![0]!, count(deadline.missed[name]))
     })
+    standIn.element.hidden = fallback === null
+    if (!fallback) return
+    setText(standInName, fallback.model)
+    setText(standIn.cells[0]![0]!, count(fallback.records))
   }
 }

@@ -78,7 +78,8 @@ test('workers are looked for where the group has them, and on this machine where
 })
 
 const look = (at: number, active: number, infer: number): Look => ({
-  ...{ worker: 'w', url: 'http://w', at, mainThread: { activeMs: active, idleMs: at - active }, deadline: null },
+  ...{ worker: 'w', url: 'http://w', at, mainThread: { activeMs: active, idleMs: at - active } },
+  ...{ deadline: null, fallback: null },
   pipe: {
     ...{ records: infer, inFlight: 0, closedBy: {} },
     stages: [{ stage: 'infer', totalMs: 2 * infer, waitMs: infer, batches: infer / 10, records: infer }],
