@@ -7,7 +7,7 @@ import type { SourceRecord } from '../../stages/ports.js'
 import type { Prediction } from '../messages.js'
 import { differenceOf } from './difference.js'
 import { createPredictionWindow } from './prediction-window.js'
-import type { Recomputed, Recomputer } from './recompute.js'
+import type { BundleName, Recomputed, Recomputer } from './recompute.js'
 
 export interface PartitionLogs {
   readonly topic: string
@@ -75,8 +75,7 @@ export async function verifyPredictions(
     const window = createPredictionWindow(logs.predictions)
     let lastGeneration = 0
 
-    const judge = (one: Recomputed, stoodIn: Recomputed | undefined) => {
-      const { offset } = one
+    const judge = (offset: number, one: Recomputed | undefined, stoodIn: Recomputed | undefined) => {
       const [said, ...again] = window.take(offset)
       duplicates += again.length
       const isElsewhere = logs.elsewhere.has(offset)
@@ -90,7 +89,7 @@ export async function verifyPredictions(
       }
       generations.add(said.generation)
       const found = [said, ...again]
-        .map((prediction) => wrongWith(prediction, stoodIn && isFallback(prediction) ? stoodIn : one, tolerance))
+        .map((prediction) => wrongWith(prediction, isFallback(prediction) ? stoodIn : one, tolerance))
         .find(Boolean)
       const wrong =
         found ??
@@ -109,13 +108,18 @@ export async function verifyPredictions(
     for await (const run of logs.input) {
       if (run.length === 0) continue
       await window.readUntil(run[run.length - 1]!.offset)
-      const byFallback = new Map<number, Recomputed>()
-      const stoodIn = run.filter(({ offset }) => window.said(offset).some(isFallback))
+      // Of what nobody has predicted there is nothing to compare.
+      const predictedBy = (who: (said: Prediction) => boolean) =>
+        run.filter(({ offset }) => window.said(offset).some(who))
+      const recomputed = async (some: readonly SourceRecord[], by?: BundleName) => {
+        const all = some.length > 0 ? await recomputer.recompute(topic, partition, some, by) : []
+        return new Map(all.map((one) => [one.offset, one]))
+      }
+      const byModel = await recomputed(predictedBy((said) => !isFallback(said)))
+      const stoodIn = predictedBy(isFallback)
       const digest = stoodIn[0] && window.said(stoodIn[0].offset).find(isFallback)?.digest
-      if (fallback !== undefined && digest !== undefined)
-        for (const one of await recomputer.recompute(topic, partition, stoodIn, { ref: fallback, digest }))
-          byFallback.set(one.offset, one)
-      for (const one of await recomputer.recompute(topic, partition, run)) judge(one, byFallback.get(one.offset))
+      const byFallback = await recomputed(stoodIn, digest === undefined ? undefined : { ref: fallback!, digest })
+      for (const { offset } of run) judge(offset, byModel.get(offset), byFallback.get(offset))
       duplicates += window.takeBehind(run[run.length - 1]!.offset + 1).length
       records += run.length
       onProgress?.(run.length)
@@ -130,7 +134,7 @@ export async function verifyPredictions(
 
 function wrongWith(
   said: Prediction,
-  { fence, model, digest, result }: Recomputed,
+  { fence, model, digest, result }: Partial<Recomputed> = {},
   tolerance: number,
 ): { readonly kind: string; readonly detail: string } | undefined {
   if (!fence || !result) return { kind: 'model', detail: `${said.model} scored it, and no fence says so` }
