@@ -70,6 +70,12 @@ function avscAnswer(type: avro.Type, datum: Buffer) {
   }
 }
 
+/** avsc puts the sign of a long into its lowest bit before it divides: from here on that bit is lost in its arithmetic. */
+const isGreat = (value: unknown): boolean =>
+  typeof value === 'number'
+    ? Number.isInteger(value) && Math.abs(value) >= 2 ** 52
+    : typeof value === 'object' && value !== null && Object.values(value).some(isGreat)
+
 test('damaged bytes are refused by the walk and the reader alike, or both end where avsc ends', () => {
   fc.assert(
     fc.property(cases, fc.array(damage, { minLength: 1, maxLength: 3 }), ({ schema, value }, damages) => {
@@ -94,8 +100,8 @@ test('damaged bytes are refused by the walk and the reader alike, or both end wh
       const answer = avscAnswer(type, datum)
       if (!answer) return
       expect(answer.offset).toBe(end)
-      expect(plain).toEqual(fromAvsc(type, answer.value))
+      if (!isGreat(plain)) expect(plain).toEqual(fromAvsc(type, answer.value))
     }),
-    { numRuns: 500 },
+    { numRuns: 500, examples: [[{ schema: 'long', value: -281474976710657 }, [{ at: 7, byte: 16, kind: 'set' }]]] },
   )
 })
