@@ -27,7 +27,7 @@ export const createDeadline = (panel: HTMLElement, parent: HTMLElement, note: HT
   const left = table(['time that is left', 'half have', '99 of 100 have'], names(stages))
   const missed = table(['missed', 'records'], names(misses))
   const standIn = table(['answered in time instead', 'records'], ['fallback'])
-  const standInName = standIn.element.querySelector('tbody th')!
+  const standInName = standIn.element.querySelector<HTMLElement>('tbody th')!
   parent.append(left.element, missed.element, standIn.element)
   return ({ deadline, fallback }: Status): void => {
     panel.hidden = deadline === null
