@@ -1,33 +1,40 @@
-/** What would become of records under a deadline: the scheduling code of the pipe on a virtual clock, with a model that only takes time. */
-import { map, Subject, VirtualTimeScheduler } from 'rxjs'
+/** What would become of records under a deadline: the scheduling code of the pipe on a virtual clock, with models that only take time. */
+import { identity, map, Subject, VirtualTimeScheduler } from 'rxjs'
 import type { BatchCosts } from '../stages/batch-size.js'
-import { deadlineHeader, deadlineOf } from '../stages/deadline.js'
+import { deadlineOf } from '../stages/deadline.js'
 import { deadlineBatch } from '../stages/deadline-batch.js'
+import { fallBack } from '../stages/fall-back.js'
 import { createIdleness } from '../stages/idleness.js'
 import { createLeases } from '../stages/leases.js'
 import { noOutputs } from '../stages/merge-outputs.js'
 import type { BatchLimits } from '../stages/micro-batch.js'
-import type { DeadlineRule, Decoded, Generation, MicroBatch, Scored, SourceRecord } from '../stages/ports.js'
+import type { DeadlineRule, Decoded, MicroBatch, Scored } from '../stages/ports.js'
 import { createTurns } from '../stages/turns.js'
 import { withhold } from '../stages/withhold.js'
+import {
+  type Arrival,
+  decodedArrival,
+  simulatedDecoder,
+  simulatedFallback,
+  simulatedModel,
+} from './simulated-records.js'
 
-/** A record of a trace. Times in milliseconds. */
-export interface Arrival {
-  readonly at: number
-  readonly partition: number
-  /** its own, from `at` on; may only shorten that of the rule */
-  readonly deadlineMs?: number
-}
+export type { Arrival } from './simulated-records.js'
 
-export interface SimulationOptions {
-  readonly rule: DeadlineRule
-  readonly limits: BatchLimits
-  /** batches with the model at once; it takes them one after the other */
-  readonly concurrency: number
+export interface SimulatedModel {
   /** as the scheduler believes them */
   readonly costs: BatchCosts
   /** What a batch really takes. */
   readonly takesMs: (rows: number) => number
+}
+
+export interface SimulationOptions extends SimulatedModel {
+  readonly rule: DeadlineRule
+  readonly limits: BatchLimits
+  /** batches with the model at once; it takes them one after the other */
+  readonly concurrency: number
+  /** answers what the model cannot have ready in time, in a thread of its own */
+  readonly fallback?: SimulatedModel
   /** What it really takes from scored to acknowledged; nothing by default. Batches are acknowledged in their order. */
   readonly afterMs?: () => number
   /** told of each batch as the model is done with it, and what it took: a profile may learn from that */
@@ -47,6 +54,8 @@ export interface Fate {
   readonly readyAt: number
   /** the size of the batch that it was scored in; 0 for one that was dropped */
   readonly rows: number
+  /** whether it is the fallback that was asked */
+  readonly byFallback: boolean
 }
 
 export interface Simulation {
@@ -60,42 +69,62 @@ export interface Simulation {
 
 /** Runs a trace to its end. Arrivals of a partition are in the order of `at`. */
 export function simulate(trace: readonly Arrival[], options: SimulationOptions): Simulation {
-  const { rule, limits, concurrency, costs, takesMs, afterMs = () => 0, onDone, onAcknowledged } = options
+  const { rule, limits, concurrency, costs, fallback, afterMs = () => 0, onDone, onAcknowledged } = options
   const scheduler = new VirtualTimeScheduler()
   const leases = createLeases()
-  const turns = createTurns(concurrency)
   const idleness = createIdleness((work) => void scheduler.schedule(work))
-  const source = new Subject<Decoded>()
+  const model = createServer(options, concurrency)
+  const standIn = fallback && createServer(fallback, Number.POSITIVE_INFINITY)
   const fates: Fate[] = []
+  // Answers leave, and are acknowledged, in the order in which they were asked for.
+  let leftAt = 0
+  let acknowledgedAt = 0
+
+  function score(batch: MicroBatch): void {
+    const server = standIn && batch.generation === simulatedFallback ? standIn : model
+    const now = scheduler.now()
+    leftAt = Math.max(leftAt, now)
+    if (batch.rows > 0) {
+      const { ms, doneAt } = server.serve(batch.rows, now)
+      leftAt = Math.max(leftAt, doneAt)
+      idleness.begin()
+      scheduler.schedule(() => {
+        if (server === model) onDone?.(batch.rows, ms, scheduler.now())
+        server.turns.give()
+        idleness.end()
+      }, doneAt - now)
+    }
+    scheduler.schedule(() => judged.next(batch), leftAt - now)
+  }
+
+  function acknowledge(scored: Scored): void {
+    const { scoredAt, rows, parts } = scored
+    acknowledgedAt = Math.max(acknowledgedAt, scoredAt + (rows > 0 ? afterMs() : 0))
+    for (const fate of fatesOf(scored, rule, acknowledgedAt)) fates.push(fate)
+    for (const part of parts) leases.release(part.generation)
+    if (rows === 0 || !onAcknowledged) return
+    scheduler.schedule(() => onAcknowledged(scheduler.now() - scoredAt, scheduler.now()), acknowledgedAt - scoredAt)
+  }
+
+  const source = new Subject<Decoded>()
+  const judged = new Subject<MicroBatch>()
+  const around = { limits: () => limits, leases, scheduler }
+  const { turns } = model
+  const gather = deadlineBatch({ ...around, deadline: () => rule, costs: () => costs, turns, idleness })
+  const fallingBack = standIn
+    ? fallBack({
+        ...around,
+        fallback: () => simulatedFallback,
+        costs: () => standIn.costs,
+        turns: standIn.turns,
+        decoder: simulatedDecoder,
+      })
+    : identity
+  source.pipe(gather, fallingBack).subscribe(score)
+  judged.pipe(toScored(scheduler), withhold({ deadline: () => rule, scheduler })).subscribe(acknowledge)
+
   const arrivals = [...trace].sort((one, other) => one.at - other.at)
   const next = new Map<number, number>()
-  let freeAt = 0
-  let acknowledgedAt = 0
-  let busyMs = 0
-
-  const judged = new Subject<MicroBatch>()
-  judged.pipe(toScored(scheduler), withhold({ deadline: () => rule, scheduler })).subscribe((scored) => {
-    const { scoredAt } = scored
-    acknowledgedAt = Math.max(acknowledgedAt, scoredAt + (scored.rows > 0 ? afterMs() : 0))
-    for (const fate of fatesOf(scored, rule, acknowledgedAt)) fates.push(fate)
-    for (const part of scored.parts) leases.release(part.generation)
-    if (scored.rows === 0 || !onAcknowledged) return
-    scheduler.schedule(() => onAcknowledged(scheduler.now() - scoredAt, scheduler.now()), acknowledgedAt - scoredAt)
-  })
-  const of = { limits: () => limits, deadline: () => rule, costs: () => costs }
-  source.pipe(deadlineBatch({ ...of, turns, leases, idleness, scheduler })).subscribe((batch) => {
-    const takes = batch.rows > 0 ? takesMs(batch.rows) : 0
-    freeAt = Math.max(freeAt, scheduler.now()) + takes
-    busyMs += takes
-    if (batch.rows > 0) idleness.begin()
-    scheduler.schedule(() => {
-      judged.next(batch)
-      if (batch.rows === 0) return
-      onDone?.(batch.rows, takes, scheduler.now())
-      turns.give()
-      idleness.end()
-    }, freeAt - scheduler.now())
-  })
   /** What comes at one time, then what comes next: of much that is scheduled the clock is slow. */
   function arrive(from: number): void {
     let index = from
@@ -103,15 +132,35 @@ export function simulate(trace: readonly Arrival[], options: SimulationOptions):
       const arrival = arrivals[index]!
       const offset = next.get(arrival.partition) ?? 0
       next.set(arrival.partition, offset + 1)
-      leases.retain(generation)
-      source.next(decodedOf(arrival, offset))
+      leases.retain(simulatedModel)
+      source.next(decodedArrival(arrival, offset))
     }
     if (index === arrivals.length) source.complete()
     else scheduler.schedule(() => arrive(index), arrivals[index]!.at - scheduler.now())
   }
   if (arrivals.length > 0) scheduler.schedule(() => arrive(0), arrivals[0]!.at)
   scheduler.flush()
-  return { fates, busyMs, elapsedMs: Math.max(scheduler.now(), acknowledgedAt) - (arrivals[0]?.at ?? 0) }
+  const elapsedMs = Math.max(scheduler.now(), acknowledgedAt) - (arrivals[0]?.at ?? 0)
+  return { fates, busyMs: model.busyMs, elapsedMs }
+}
+
+/** A thread: one batch after the other. */
+function createServer({ costs, takesMs }: SimulatedModel, concurrency: number) {
+  let freeAt = 0
+  let busyMs = 0
+  return {
+    costs,
+    turns: createTurns(concurrency),
+    get busyMs() {
+      return busyMs
+    },
+    serve(rows: number, now: number): { readonly ms: number; readonly doneAt: number } {
+      const ms = takesMs(rows)
+      freeAt = Math.max(freeAt, now) + ms
+      busyMs += ms
+      return { ms, doneAt: freeAt }
+    },
+  }
 }
 
 const toScored = (scheduler: VirtualTimeScheduler) =>
@@ -124,44 +173,19 @@ const toScored = (scheduler: VirtualTimeScheduler) =>
     }),
   )
 
-function* fatesOf({ parts, rows, failed, late }: Scored, rule: DeadlineRule, readyAt: number): Generator<Fate> {
+function* fatesOf(scored: Scored, rule: DeadlineRule, readyAt: number): Generator<Fate> {
+  const { generation, parts, rows, failed, late } = scored
+  const byFallback = generation === simulatedFallback
   let row = 0
   for (const { partition, records, rejected } of parts)
     for (const [index, record] of records.entries()) {
       const { offset, timestamp: at } = record
       const fate = { partition, offset, at, deadline: deadlineOf(record, rule.ms), readyAt }
-      if (rejected.has(index)) yield { ...fate, result: 'dropped', rows: 0 }
+      if (rejected.has(index)) yield { ...fate, result: 'dropped', rows: 0, byFallback: false }
       else {
         const isLate = late?.has(row) || readyAt > fate.deadline
-        yield { ...fate, result: failed.has(row) ? 'withheld' : isLate ? 'late' : 'in-time', rows }
+        yield { ...fate, result: failed.has(row) ? 'withheld' : isLate ? 'late' : 'in-time', rows, byFallback }
         row++
       }
     }
-}
-
-const generation: Generation = {
-  number: 1,
-  model: 'simulated@1',
-  digest: '',
-  plan: { readerSchema: 'null', inputs: [] },
-  scorer: { score: async ({ count }) => noOutputs(count), close: async () => undefined },
-  retain: () => undefined,
-  release: () => undefined,
-}
-
-function decodedOf({ at, partition, deadlineMs }: Arrival, offset: number): Decoded {
-  const headers = deadlineMs === undefined ? undefined : { [deadlineHeader]: String(Math.floor(at + deadlineMs)) }
-  const record: SourceRecord = { offset, timestamp: at, key: null, value: null, headers }
-  return {
-    topic: 'trace',
-    partition,
-    start: offset,
-    next: offset + 1,
-    records: [record],
-    bytes: 0,
-    generation,
-    rejected: new Map(),
-    rows: { count: 1, columns: [] },
-    echo: undefined,
-  }
 }

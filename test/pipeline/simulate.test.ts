@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createCostProfile } from '../../pipeline/cost-profile.js'
 import { createRecentTimes } from '../../pipeline/recent-times.js'
-import { type Arrival, simulate } from '../../pipeline/simulate.js'
+import { type Arrival, type Fate, simulate } from '../../pipeline/simulate.js'
 
 const limits = { maxRecords: 64, maxBytes: 1 << 20, maxDelayMs: 5 }
 
@@ -123,6 +123,30 @@ test('a broker that stands still for longer than there is, every few seconds, do
 test('a model that is at times three times as slow is asked for less at once than what it likely does in time', () => {
   // Whoever sized batches by what half of them keep below would have half of them too late.
   expect(goodputWhere({ ms: 400, noise: 0.3, afterMs: () => 20 })).toBeGreaterThan(0.9)
+})
+
+test('what the model cannot have ready in time its fallback answers, and what neither can is dropped', () => {
+  const arrivals = Array.from({ length: 400 }, (_, index): Arrival => ({ at: 10 * index, partition: index % 4 }))
+  const of = (cost: (rows: number) => number) => ({
+    costs: { likelyMs: cost, mostMs: cost, afterMs: 0 },
+    takesMs: cost,
+  })
+  const fates = (fallback?: (rows: number) => number) =>
+    simulate(arrivals, {
+      ...of(() => 50),
+      rule: { class: 'firm', ms: 80 },
+      limits,
+      concurrency: 2,
+      ...(fallback && { fallback: of(fallback) }),
+    }).fates
+  const offsets = (all: readonly Fate[], is: (fate: Fate) => boolean) =>
+    all.filter(is).map(({ partition, offset }) => `${partition}/${offset}`)
+  const dropped = offsets(fates(), ({ result }) => result === 'dropped')
+  expect(dropped.length).toBeGreaterThan(100)
+  const both = fates((rows) => rows)
+  expect(offsets(both, ({ result }) => result !== 'in-time')).toEqual([])
+  expect(offsets(both, ({ byFallback }) => byFallback).sort()).toEqual(dropped.sort())
+  expect(fates(() => 81)).toEqual(fates())
 })
 
 test('a model that is several times as slow under load as it was in quiet is known soon: little is scored in vain', () => {

@@ -116,6 +116,26 @@ describe('under a firm deadline', () => {
   })
 })
 
+describe('with a fallback, under a firm deadline', () => {
+  it('nothing is lost, every partition keeps its order, and no prediction was scored after its deadline, whoever answers', () => {
+    fc.assert(
+      fc.property(fc.array(arrival, { maxLength: 80 }), options, costs, (trace, drawn, faster) => {
+        const takesMs = (rows: number) => faster.fixed + faster.row * rows
+        const fallback = { costs: { likelyMs: takesMs, mostMs: takesMs, afterMs: 0 }, takesMs }
+        const { fates } = simulate(trace, { ...settings(drawn, 'firm'), fallback })
+        expect(fates).toHaveLength(trace.length)
+        for (const partition of [0, 1, 2, 3]) {
+          const offsets = fates.filter((one) => one.partition === partition).map(({ offset }) => offset)
+          expect(offsets).toEqual(offsets.map((_, index) => index))
+        }
+        for (const { result, readyAt, deadline } of fates)
+          if (result === 'in-time') expect(readyAt).toBeLessThanOrEqual(deadline)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
 describe('while the model is busy', () => {
   it('the last moment of what waits is waited for once, however little time there is to spare', () => {
     let asked = 0

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { MillraceError } from '../../../stages/errors.js'
 import { between } from '../../between.js'
-import { type Arrival, type Fate, type Simulation, simulate } from '../../simulate.js'
+import { type Arrival, type Fate, type SimulatedModel, type Simulation, simulate } from '../../simulate.js'
 import { type Context, contextOf } from '../context.js'
 import { count } from '../format.js'
 import { examples, numberFromZero, positiveNumber, wholeNumber } from '../options.js'
@@ -11,6 +11,7 @@ import { type ProfileTable, readProfile, readTrace } from '../simulation-files.j
 
 interface SimulateFlags {
   readonly profile: string
+  readonly fallback?: string
   readonly trace?: string
   readonly rate: number
   readonly seconds: number
@@ -31,6 +32,7 @@ export const addSimulate = (program: Command, session: Session): void => {
         'A trace has one record a line: {"at": ms, "partition": n, "deadlineMs": ms, if it has its own}.',
     )
     .requiredOption('--profile <file>', 'what `millrace profile --json` has written')
+    .option('--fallback <file>', 'the same of a faster bundle: it answers what the model cannot have ready in time')
     .option('--trace <file>', 'JSON lines; a steady rate by default')
     .option('--rate <number>', 'records a second', positiveNumber, 1_000)
     .option('--seconds <number>', 'for so long', positiveNumber, 10)
@@ -44,6 +46,7 @@ export const addSimulate = (program: Command, session: Session): void => {
   examples(
     command,
     ['millrace simulate --profile mine.json --rate 20000 --deadline-ms 50', 'would it keep up?'],
+    ['millrace simulate --profile mine.json --fallback small.json --rate 20000', '… with a fallback?'],
     ['millrace simulate --profile mine.json --trace rush-hour.jsonl --json', 'a trace of your own, for a script'],
   )
 }
@@ -51,22 +54,27 @@ export const addSimulate = (program: Command, session: Session): void => {
 const run = async (context: Context, flags: SimulateFlags): Promise<void> => {
   const kind = flags.class
   if (kind !== 'soft' && kind !== 'firm') throw new MillraceError('usage', `--class ${kind}: soft or firm`)
-  const table = await readProfile(flags.profile)
-  const trace = flags.trace === undefined ? steady(flags) : await readTrace(flags.trace)
+  if (kind === 'soft' && flags.fallback !== undefined)
+    throw new MillraceError('usage', '--fallback: a soft deadline has no use for one')
   const { deadlineMs, afterMs, maxRecords, maxDelayMs } = flags
+  const modelOf = async (path: string): Promise<SimulatedModel> => {
+    const table = await readProfile(path)
+    const likelyMs = (rows: number) => between(table, rows, 'p50Ms')
+    const mostMs = (rows: number) => between(table, rows, 'p99Ms')
+    return { costs: { likelyMs, mostMs, afterMs }, takesMs: takes(table) }
+  }
+  const model = await modelOf(flags.profile)
+  const fallback = flags.fallback === undefined ? {} : { fallback: await modelOf(flags.fallback) }
+  const trace = flags.trace === undefined ? steady(flags) : await readTrace(flags.trace)
   const simulated = simulate(trace, {
+    ...model,
+    ...fallback,
     rule: { class: kind, ms: deadlineMs },
     limits: { maxRecords, maxDelayMs, maxBytes: Number.MAX_SAFE_INTEGER },
     concurrency: 2,
-    costs: {
-      likelyMs: (rows) => between(table, rows, 'p50Ms'),
-      mostMs: (rows) => between(table, rows, 'p99Ms'),
-      afterMs,
-    },
-    takesMs: takes(table),
     afterMs: () => afterMs,
   })
-  const summary = summarise(simulated)
+  const summary = { ...summarise(simulated), ...(flags.fallback !== undefined && { byFallback: answered(simulated) }) }
   context.output.result(summary, () =>
     facts(
       Object.entries(summary).map(([name, value]) => [
@@ -89,6 +97,10 @@ const steady = ({ rate, seconds, partitions }: SimulateFlags): Arrival[] =>
     at: (1_000 * index) / rate,
     partition: index % partitions,
   }))
+
+/** By the fallback, in time. */
+const answered = ({ fates }: Simulation): number =>
+  fates.filter(({ byFallback, result }) => byFallback && result === 'in-time').length
 
 const summarise = ({ fates, busyMs, elapsedMs }: Simulation) => {
   const of = (result: Fate['result']) => fates.filter((fate) => fate.result === result).length

@@ -66,6 +66,14 @@ test('a simulation says which records come in time', async () => {
   expect(said).toMatchObject({ records: 3, inTime: 2, dropped: 1, withheld: 0, late: 0 })
   const soft = await millraceJson(['simulate', ...options, '--deadline-ms', '50', '--class', 'soft'], { directory })
   expect(soft).toMatchObject({ records: 3, dropped: 0, withheld: 0, late: 1 })
+
+  // A fallback that takes a tenth has what the model cannot have ready.
+  const faster = table.map(({ rows }) => ({ rows, p50Ms: 1, p99Ms: 1 }))
+  await writeFile(join(directory, 'small.json'), JSON.stringify({ table: faster }))
+  const both = await millraceJson(['simulate', ...options, '--deadline-ms', '50', '--fallback', 'small.json'], {
+    directory,
+  })
+  expect(both).toMatchObject({ records: 3, inTime: 3, byFallback: 1, dropped: 0 })
 })
 
 test('what is no profile or no trace is told where', async () => {
