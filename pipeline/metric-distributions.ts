@@ -27,8 +27,8 @@ export const observeDistributions = (
 ): PipeObserver => {
   const queued = (queue: string, ms: number) => histograms.millrace_queue_seconds.observe({ queue }, ms / 1_000)
   const scoring = createBatchesInOrder()
-  /** when they came to be published; exactly once they do not leave in that order */
-  const publishing = new Map<Encoded, number>()
+  /** when they came to be published; exactly once they do not leave in that order (a Map keeps some of what it no longer has, until V8 looks at all) */
+  const publishing = new WeakMap<Encoded, number>()
   /** when the first record of the batch that is open came to it */
   let gathering: number | undefined
   let answeredAt = 0
@@ -63,7 +63,6 @@ export const observeDistributions = (
       const { batch } = encoded
       const at = now()
       queued('publish', at - (publishing.get(encoded) ?? at))
-      publishing.delete(encoded)
       const generation = batch.generation.number
       if (published && published.generation < generation)
         histograms.millrace_switch_output_gap_seconds.observe((at - published.at) / 1_000)
@@ -78,7 +77,6 @@ export const observeDistributions = (
     },
     ended() {
       scoring.clear()
-      publishing.clear()
       gathering = undefined
       published = undefined
       counters.millrace_pipes_ended_total.inc()

@@ -56,7 +56,7 @@ export function createPipeStats(now: () => number = () => performance.now()): St
   /** when the batches that are being gathered, scored, published came to that stage: the first two keep order */
   let gathering: number | undefined
   const scoring = createBatchesInOrder()
-  const publishing = new Map<Encoded, number>()
+  const publishing = new WeakMap<Encoded, number>()
   let last = 0
 
   const observer: PipeObserver = {
@@ -98,7 +98,6 @@ export function createPipeStats(now: () => number = () => performance.now()): St
     },
     published(encoded) {
       spend('publish', publishing.get(encoded) ?? last, now(), encoded.records)
-      publishing.delete(encoded)
       inFlight -= encoded.records
       inFlightBytes -= encoded.bytes
       for (const { kind, records: sent } of encoded.outgoing) {
@@ -118,7 +117,6 @@ export function createPipeStats(now: () => number = () => performance.now()): St
       inFlight = inFlightBytes = 0
       gathering = undefined
       scoring.clear()
-      publishing.clear()
     },
   }
 
