@@ -71,6 +71,22 @@ const as = (user: User, { name }: Deployment, mechanism = 'scram-sha-512') => ({
 const startWorker = (deployment: Deployment, ...more: string[]): Running =>
   startMillrace(['run', '--model', 'digits@1', ...more], as('worker', deployment))
 
+const pageOf = async (worker: Running): Promise<string> => {
+  const said = await worker.printed(/"the page"/, 'stderr')
+  return JSON.parse(said.split('\n').find((line) => line.includes('"the page"'))!).url
+}
+
+/** What a page is told until that is among it. */
+const liveUntil = async (url: string, wanted: string): Promise<string> => {
+  const { body } = await fetch(`${url}/v1/live`)
+  let text = ''
+  for await (const some of body!.pipeThrough(new TextDecoderStream())) {
+    text += some
+    if (text.includes(wanted)) break
+  }
+  return text
+}
+
 test.each(['at-least-once', 'exactly-once'])(
   '%s: everybody gets by with the rights of the table, with the authorizer of the broker on',
   async (delivery) => {
@@ -83,6 +99,7 @@ test.each(['at-least-once', 'exactly-once'])(
     expect(produced).toMatchObject({ records: 20 })
     await deployment.send(0, [Buffer.from('no Avro at all')])
     await deployment.predictions.until((all) => all.length === 20)
+    expect(await liveUntil(await pageOf(worker), '"counts":{"not-framed":1}')).toContain('"trouble":null')
 
     const switched = await millraceJson(['switch', 'digits@2', '--wait'], as('switcher', deployment))
     expect(switched).toMatchObject({ model: 'digits@2' })
