@@ -7,6 +7,7 @@ import kafkajs, { type Broker, type Message } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
 import type { OutgoingRecord } from '../../stages/ports.js'
 import { decodeFetchResponse, type FetchedBatches, type FetchResponse } from './fetch-response.js'
+import { headRoom, withHeadRoom } from './head-room.js'
 import { internal } from './internals.js'
 import { encodeProduce, type ProduceData } from './produce-request.js'
 import type { Compress } from './record-batch-encoder.js'
@@ -64,10 +65,7 @@ const install = (): boolean => {
       return produce.call(this, data)
     const full = { ...data, acks, timeout, compression, topicData }
     const stock = this.lookupRequest(apiKeys.Produce!, requests.Produce)(full)
-    const encode = async () => {
-      const buffer = await encodeProduce(full, compressor(compression))
-      return { buf: buffer, buffer }
-    }
+    const encode = async () => withHeadRoom(await encodeProduce(full, compressor(compression), headRoom))
     return send(this, { ...stock, request: { ...stock.request, encode } })
   }
   return true

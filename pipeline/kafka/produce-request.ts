@@ -26,10 +26,12 @@ export interface ProduceData {
 }
 
 /*
+ * `room` bytes lie free before what is returned.
+ *
  * transactional_id nullable string | acks int16 | timeout int32
  * [ topic string [ partition int32 | size int32 | batch ] ]
  */
-export const encodeProduce = async (data: ProduceData, compress?: Compress): Promise<Buffer> => {
+export const encodeProduce = async (data: ProduceData, compress?: Compress, room = 0): Promise<Buffer> => {
   const settings = (firstSequence = 0): BatchSettings => ({
     compression: compress ? (data.compression ?? 0) : 0,
     transactional: Boolean(data.transactionalId),
@@ -38,7 +40,7 @@ export const encodeProduce = async (data: ProduceData, compress?: Compress): Pro
     firstSequence,
   })
   const compressed = new Map<ProducePartition, Buffer>()
-  let bound = 2 + Buffer.byteLength(data.transactionalId ?? '') + 2 + 4 + 4
+  let bound = room + 2 + Buffer.byteLength(data.transactionalId ?? '') + 2 + 4 + 4
   for (const { topic, partitions } of data.topicData) {
     bound += 2 + Buffer.byteLength(topic) + 4
     for (const one of partitions) {
@@ -49,7 +51,7 @@ export const encodeProduce = async (data: ProduceData, compress?: Compress): Pro
   }
 
   const target = Buffer.allocUnsafeSlow(bound)
-  let at = writeText(target, 0, data.transactionalId ?? null)
+  let at = writeText(target, room, data.transactionalId ?? null)
   at = target.writeInt16BE(data.acks, at)
   at = target.writeInt32BE(data.timeout, at)
   at = target.writeInt32BE(data.topicData.length, at)
@@ -65,7 +67,7 @@ export const encodeProduce = async (data: ProduceData, compress?: Compress): Pro
       at = end
     }
   }
-  return target.subarray(0, at)
+  return target.subarray(room, at)
 }
 
 const writeText = (target: Buffer, at: number, text: string | null): number => {
