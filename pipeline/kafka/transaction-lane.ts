@@ -73,6 +73,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
   let waitingRecords = 0
   /** in the transaction that is open */
   let taken: Waiting[] = []
+  let takenRecords = 0
   /** a moment at which the lane commits, and from there every `intervalMs` */
   let beat = performance.now()
   let limits = requestLimits()
@@ -91,10 +92,13 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
   const take = (): Waiting[] => {
     const portions = waiting.splice(0)
     taken.push(...portions)
+    takenRecords += waitingRecords
     waitingBytes = 0
     waitingRecords = 0
     return portions
   }
+
+  const isFull = () => takenRecords + waitingRecords >= options.maxRecords
 
   const send = async (portions: readonly Waiting[]) => {
     const lanes = createLanes()
@@ -126,15 +130,12 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
   /** Sends what comes until the time of the transaction is over, or it is full: at first at once, so that it is open when the rest is there. */
   const gather = async () => {
     const deadline = nextBeat(performance.now())
-    let records = 0
     let begun = false
     while (!closing.signal.aborted) {
       const leftMs = deadline - performance.now()
-      const full = records + waitingRecords >= options.maxRecords
-      if (!begun || leftMs <= 0 || full || waitingBytes >= sendBytes) {
-        const last = leftMs <= 0 || full
+      const last = leftMs <= 0 || isFull()
+      if (!begun || last || waitingBytes >= sendBytes) {
         const portions = take()
-        for (const one of portions) records += one.records
         // The offset need not wait for the answer to the last records; the first have told the transaction that there will be one.
         if (last && begun) return void (await Promise.all([send(portions), cover()]))
         await send(portions)
@@ -211,6 +212,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
     backoff.reset()
     options.onEnded?.('committed')
     options.onRunning()
+    takenRecords = 0
     for (const { resolve } of taken.splice(0)) resolve()
   }
 
@@ -264,7 +266,8 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
         waiting.push({ ...portion, records, bytes, resolve, reject })
         waitingRecords += records
         waitingBytes += bytes
-        wake()
+        // What only waits for its time wakes nobody.
+        if (waitingBytes >= sendBytes || isFull()) wake()
         running ??= run()
       }),
     async close(error) {
