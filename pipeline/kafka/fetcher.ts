@@ -2,6 +2,7 @@
  * The fetches of one assignment. What a fetch brought waits as bytes and is decoded a run at a time, when the pipe has room for it; meanwhile
  * the next fetch is under way. kafkajs keeps the membership: it calls `round` over and over, and sends the heartbeats between.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { LentMemory } from '../../stages/lent-memory.js'
 import type { Fetched, TopicPartition } from '../../stages/ports.js'
 import { recordBytes } from '../../stages/record-bytes.js'
@@ -63,6 +64,8 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
   const turns: Lane[] = []
   const sleepers = new Set<AbortController>()
   let waitingBytes = 0
+  /** records handed on since the event loop was last let turn */
+  let inTurn = 0
   let rounds = 0
   let beginning: Promise<void> | undefined
   let begun = false
@@ -101,6 +104,7 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
       const run: Fetched = { topic, partition: lane.partition, start, next, records, bytes }
       if (!(await assignment.push(run))) return false
       lane.covered = next
+      inTurn += records.length
     }
     if (last) {
       lane.waiting.shift()
@@ -116,6 +120,10 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
       for (let lane = turns.shift(); lane !== undefined; lane = turns.shift()) {
         if (!(await serve(lane))) return
         if (lane.waiting.length > 0) turns.push(lane)
+        // All that was fetched would else be decoded in one turn of the event loop: what is scored and acknowledged meanwhile would wait for it.
+        if (turns.length === 0 || inTurn < options.maxRecordsPerRun) continue
+        inTurn = 0
+        await setImmediate()
       }
     } catch (error) {
       failure ??= { error }

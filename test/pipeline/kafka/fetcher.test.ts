@@ -135,6 +135,16 @@ test('runs are as long as they may be, join without gaps, and partitions take tu
   expect(runs.slice(0, 4).map(({ partition }) => partition)).toEqual([0, 1, 0, 1])
 })
 
+test('the event loop turns while much is handed on', async () => {
+  const { fetcher, runs, until } = start([0], 10_000, { maxRecordsPerRun: 1 })
+  const { fetch } = createBroker({ 0: 10 })
+  for (let round = 0; round < 2; round++) await fetcher.round([0], fetch)
+  await until(1)
+  await new Promise(setImmediate)
+  expect(runs.length).toBeLessThan(10)
+  await until(10)
+})
+
 test('an answer that comes twice counts once', async () => {
   const { fetcher, runs, until } = start([0], 1_000)
   const { fetch } = createBroker({ 0: 10 })
