@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { type Config, parseConfig } from '../../config.js'
 import { isLoopback } from '../../config-http.js'
 import { startServedWorker } from '../../serve.js'
+import { growYoungGenerationAtOnce } from '../../young-generation.js'
 import { type Context, contextOf } from '../context.js'
 import { hardRefusal } from '../hard-refusal.js'
 import { examples } from '../options.js'
@@ -53,6 +54,7 @@ export const addRun = (program: Command, session: Session): void => {
 
 /** `firm`: the same call, if it asks for a firm deadline. */
 const run = async (context: Context, firm: Context, { id }: RunFlags): Promise<void> => {
+  growYoungGenerationAtOnce()
   const { config, sources } = await context.loadConfig().catch(async (error) => {
     throw (await hardRefusal(context, firm)) ?? error
   })
