@@ -5,6 +5,7 @@
  */
 import { PlacedRecord } from './placed-records.js'
 import type { Decoded, SourceRecord } from './ports.js'
+import { giveBackRecord } from './record-pool.js'
 
 /** One buffer on loan. It is back in its pool as soon as as much is released as was held. */
 export interface LentMemory {
@@ -65,7 +66,7 @@ export class MemoryPool {
   }
 }
 
-/** Of a part that has left the pipe: what its records and rows were lent. Not to be called where somebody still reads them. */
+/** Of a part that has left the pipe: its records, and what they and its rows were lent. Not to be called where somebody still reads them. */
 export const releaseMemory = ({ records, rows }: Decoded): void => {
   releaseRecords(records)
   for (const column of rows.columns) if (!Array.isArray(column)) loanOf(column)?.release(rows.count)
@@ -82,6 +83,7 @@ const releaseRecords = (records: readonly SourceRecord[]): void => {
       count = 0
     }
     count++
+    giveBackRecord(record)
   }
   loan?.release(count)
 }

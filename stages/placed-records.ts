@@ -22,18 +22,49 @@ export interface BatchMemory {
 const withinReason = (time: number): number =>
   Math.max(-Number.MAX_SAFE_INTEGER, Math.min(time, Number.MAX_SAFE_INTEGER))
 
+/** Of a record that is not in use. */
+const nowhere: BatchMemory = { bytes: Buffer.alloc(0), baseOffset: 0, baseTimestamp: 0, appendTime: undefined }
+
 /** A fetched record. A length of -1 stands for null. */
 export class PlacedRecord implements SourceRecord {
   constructor(
-    readonly batch: BatchMemory,
-    private readonly offsetDelta: number,
-    private readonly timeDelta: number,
-    readonly headers: Headers | undefined,
-    readonly keyAt: number,
-    readonly keyLength: number,
-    readonly valueAt: number,
-    readonly valueLength: number,
+    public batch: BatchMemory,
+    private offsetDelta: number,
+    private timeDelta: number,
+    public headers: Headers | undefined,
+    public keyAt: number,
+    public keyLength: number,
+    public valueAt: number,
+    public valueLength: number,
   ) {}
+
+  /** Makes it another record. */
+  place(
+    batch: BatchMemory,
+    offsetDelta: number,
+    timeDelta: number,
+    headers: Headers | undefined,
+    keyAt: number,
+    keyLength: number,
+    valueAt: number,
+    valueLength: number,
+  ): void {
+    this.batch = batch
+    this.offsetDelta = offsetDelta
+    this.timeDelta = timeDelta
+    this.headers = headers
+    this.keyAt = keyAt
+    this.keyLength = keyLength
+    this.valueAt = valueAt
+    this.valueLength = valueLength
+  }
+
+  /** Lets go of its batch, until it is placed again. Throws `RangeError` when it has none. */
+  clear(): void {
+    if (this.batch === nowhere) throw new RangeError('a record was given back twice')
+    this.batch = nowhere
+    this.headers = undefined
+  }
 
   get offset(): number {
     return this.batch.baseOffset + this.offsetDelta
@@ -52,15 +83,33 @@ export class PlacedRecord implements SourceRecord {
   }
 }
 
+/** Of a reply that is not in use. */
+const nothing = new PlacedRecord(nowhere, 0, 0, undefined, 0, -1, 0, -1)
+
 /** What is published for an input: its key, headers and timestamp, and a value of its own. */
 export class Reply implements OutgoingRecord {
   constructor(
-    readonly input: SourceRecord,
+    public input: SourceRecord,
     /** holds the value */
-    readonly memory: Buffer,
-    readonly valueAt = 0,
-    readonly valueLength = memory.length,
+    public memory: Buffer,
+    public valueAt = 0,
+    public valueLength = memory.length,
   ) {}
+
+  /** Makes it another record. */
+  place(input: SourceRecord, memory: Buffer, valueAt: number, valueLength: number): void {
+    this.input = input
+    this.memory = memory
+    this.valueAt = valueAt
+    this.valueLength = valueLength
+  }
+
+  /** Lets go of what it points to, until it is placed again. Throws `RangeError` when it has nothing. */
+  clear(): void {
+    if (this.input === nothing) throw new RangeError('a reply was given back twice')
+    this.input = nothing
+    this.memory = nowhere.bytes
+  }
 
   get key(): Buffer | null {
     return this.input.key

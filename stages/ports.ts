@@ -381,13 +381,16 @@ export interface LateEncoder {
 }
 
 export interface Publisher {
-  /** Resolves once every record is acknowledged by all in-sync replicas. Waits out infrastructure; keeps order per partition. */
+  /**
+   * Resolves once every record is acknowledged by all in-sync replicas. Waits out infrastructure; keeps order per partition. Keeps no record
+   * beyond that: they are used again.
+   */
   publish(outgoing: readonly Outgoing[]): Promise<void>
 }
 
 /** Publishes and commits in one: all of a range, or nothing of it. */
 export interface Transactor {
-  /** Resolves once the transaction that holds it is committed. Ranges of a partition are given in order and without gaps. */
+  /** Resolves once the transaction that holds it is committed, and keeps no record beyond that. Ranges of a partition are given in order and without gaps. */
   publish(range: { readonly covered: Covered; readonly outgoing: readonly Outgoing[] }): Promise<void>
 }
 

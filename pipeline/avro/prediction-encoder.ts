@@ -1,4 +1,3 @@
-import { Reply } from '../../stages/placed-records.js'
 import type {
   Decoded,
   OutgoingRecord,
@@ -8,6 +7,7 @@ import type {
   Scored,
   SourceRecord,
 } from '../../stages/ports.js'
+import { reply } from '../../stages/record-pool.js'
 import { headerBytes, writeHeader } from './framing.js'
 import { maxLongBytes, maxTextBytes, writeFloats, writeLong, writeText } from './write.js'
 
@@ -86,7 +86,7 @@ export function createPredictionEncoder({ schemaId, late }: PredictionEncoderOpt
           if (rejected) replies[i] = rejected
           else {
             const end = write(slab, view, start, i)
-            replies[i] = new Reply(records[i]!, slab, start, end - start)
+            replies[i] = reply(records[i]!, slab, start, end - start)
             start = end
           }
         }

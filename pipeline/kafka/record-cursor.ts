@@ -1,6 +1,7 @@
 /** A position in the records of a batch, and what can be read there. The layout is drawn in record-batch.ts. */
-import { type BatchMemory, PlacedRecord } from '../../stages/placed-records.js'
+import type { BatchMemory, PlacedRecord } from '../../stages/placed-records.js'
 import type { Headers } from '../../stages/ports.js'
+import { placedRecord } from '../../stages/record-pool.js'
 
 /** The records do not add up. */
 export class BrokenRecords extends Error {
@@ -37,7 +38,7 @@ export class RecordCursor {
     const headers = headerCount > 0 ? this.headers(headerCount) : undefined
     if (this.at !== end)
       throw new BrokenRecords(`a record of ${length} bytes that ends after ${this.at - end + length}`)
-    return new PlacedRecord(
+    return placedRecord(
       this.batch,
       offsetDelta,
       timeDelta,

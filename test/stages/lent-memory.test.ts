@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { createCredits } from '../../stages/credits.js'
 import { createLeases } from '../../stages/leases.js'
 import { loanOf, MemoryPool } from '../../stages/lent-memory.js'
-import { PlacedRecord } from '../../stages/placed-records.js'
+import { PlacedRecord, Reply } from '../../stages/placed-records.js'
+import { giveBackRecord, giveBackReply, placedRecord, reply } from '../../stages/record-pool.js'
 import { refund } from '../../stages/refund.js'
 import { sliceDecoded } from '../../stages/slice-decoded.js'
 import { decoded, encodedOf, fetched, generation, microBatchOf } from '../fixtures/stage-values.js'
@@ -93,10 +94,34 @@ describe('refund', () => {
     expect(pool.take(200_000)).toBe(memory)
   })
 
+  it('gives records back, once, for others to be made of', () => {
+    const { parts } = lent(new MemoryPool(mebibyte))
+    const records = parts.flatMap((part) => [...part.records])
+    refunded(parts)
+    const { batch } = lent(new MemoryPool(mebibyte)).parts[0]!.records[0] as PlacedRecord
+    const next = [4, 5, 6, 7].map((i) => placedRecord(batch, i, 0, undefined, 0, 4, 4 * i, 4))
+    expect(new Set(next)).toEqual(new Set(records))
+    expect(next.map(({ offset }) => offset)).toEqual([4, 5, 6, 7])
+    giveBackRecord(next[0]!)
+    expect(() => giveBackRecord(next[0]!)).toThrow(RangeError)
+  })
+
+  it('gives replies back, once', () => {
+    const { parts } = lent(new MemoryPool(mebibyte))
+    const [input] = parts[0]!.records
+    const one = new Reply(input!, Buffer.from('a'))
+    giveBackReply(one)
+    expect(() => giveBackReply(one)).toThrow(RangeError)
+    expect(reply(input!, Buffer.from('bc'), 1, 1)).toBe(one)
+    expect(one.value.toString()).toBe('c')
+  })
+
   it('gives nothing back that a shadow may still read', () => {
     const pool = new MemoryPool(mebibyte)
     const { frame, memory, parts } = lent(pool, { ...generation(1), shadow: generation(2) })
+    const { value } = parts[0]!.records[0]!
     refunded(parts)
+    expect(parts[0]!.records[0]!.value).toEqual(value)
     const next = [pool.take(100_000), pool.take(200_000)]
     expect(next).not.toContain(frame)
     expect(next).not.toContain(memory)
