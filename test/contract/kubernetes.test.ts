@@ -71,11 +71,9 @@ test('a value of a wrong type, a name that no schema knows, and a kind without a
   const spoiled = structuredClone(find('base', 'Deployment')) as Manifest
   spoiled.spec.template.spec.containers[0].ports[0].containerPort = 'http'
   spoiled.spec.template.spec.terminationGraceSeconds = 30
-  const said = await faultsOf([spoiled, { ...find('base', 'Service'), kind: 'Sirvice' }], ['1.37'])
-  expect(said).toEqual([
-    expect.stringMatching(/containerPort|terminationGraceSeconds/),
-    expect.stringMatching('Sirvice'),
-  ])
+  const said = await faultsOf([spoiled, { ...find('base', 'Service'), kind: 'Sirvice' }], versions)
+  const both = [expect.stringMatching(/containerPort|terminationGraceSeconds/), expect.stringMatching('Sirvice')]
+  expect(said).toEqual([...both, ...both])
   const scaled = find('overlays/autoscaled', 'ScaledObject')
   expect(faultsOfKeda({ ...scaled, spec: { ...scaled.spec, coolDownPeriod: 300 } })).toEqual(['coolDownPeriod'])
 })
@@ -109,6 +107,23 @@ test.each(folders)('a pod of %s runs as anybody, writes where it may, and is ask
 })
 
 test.each(folders)(
+  'a pod of %s says what it needs and has to make do with, and a bundle can be tried within it',
+  (folder) => {
+    const { resources } = containerOf(folder)
+    const mebibytes = (quantity: string) => Number.parseInt(quantity, 10) * (quantity.endsWith('Gi') ? 1_024 : 1)
+    expect(resources).toEqual({
+      requests: { cpu: expect.stringMatching(/^\d+m$/), memory: expect.stringMatching(/^\d+Mi$/) },
+      // Of memory alone: a throttled heartbeat loses its partitions.
+      limits: { memory: expect.stringMatching(/^\d+[MG]i$/) },
+    })
+    const { requests, limits } = resources
+    expect(mebibytes(limits.memory)).toBeGreaterThanOrEqual(
+      mebibytes(requests.memory) + configOf(folder).verification.memoryMb,
+    )
+  },
+)
+
+test.each(folders)(
   'service, budget and network of %s are about its pods, and let through what a worker needs',
   (folder) => {
     const { labels } = podOf(folder).metadata
@@ -121,6 +136,9 @@ test.each(folders)(
       network!.spec.podSelector.matchLabels,
     ])
       expect(labels).toMatchObject(selector)
+    expect(budget!.spec.maxUnavailable).toBe(1)
+    expect(network!.spec.policyTypes).toEqual(['Ingress', 'Egress'])
+    expect(network!.spec.ingress[0].from).toContainEqual({ podSelector: {} })
     const { brokers, registry, http } = configOf(folder)
     expect(service!.spec.ports[0]).toMatchObject({ port: http.port, targetPort: 'http' })
     expect(network!.spec.ingress[0].ports).toEqual([{ port: http.port }])
@@ -136,7 +154,11 @@ test('KEDA looks at the lag of the deployment, and says alone how many pods ther
   const [scaled, deployment, config] = [find(folder, 'ScaledObject'), find(folder, 'Deployment'), configOf(folder)]
   expect(scaled.spec.scaleTargetRef.name).toBe(deployment.metadata.name)
   expect(deployment.spec).not.toHaveProperty('replicas')
+  expect(scaled.spec.maxReplicaCount).toBeGreaterThan(scaled.spec.minReplicaCount)
+  expect(scaled.spec.triggers).toHaveLength(1)
+  expect(scaled.spec.triggers[0].type).toBe('kafka')
   expect(scaled.spec.triggers[0].metadata).toMatchObject({
+    lagThreshold: expect.stringMatching(/^\d+$/),
     consumerGroup: config.kafka.groupId,
     topic: topicNames(config.deployment).input,
     bootstrapServers: config.brokers[0],
