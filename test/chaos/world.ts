@@ -1,4 +1,4 @@
-/** What a run happens in: a broker and a registry of its own, a deployment, and worker processes that can be hurt. */
+/** What a run happens in: a broker and a registry, its own unless others are given, a deployment, and worker processes that can be hurt. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -64,6 +64,8 @@ export interface WorldOptions {
   readonly storeMegabytes?: number
   /** settings of the workers, `path=value` */
   readonly set?: readonly string[]
+  /** a broker and a registry that others use too: they are left alone */
+  readonly given?: { readonly brokers: string; readonly registry: string }
 }
 
 const commandLine = resolve('dist/pipeline/cli/main.js')
@@ -76,7 +78,7 @@ const mostWorkers = 16
 const exitTimeMs = 10_000
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const { deployment, delivery, partitions, model, storeMegabytes, set = [] } = options
+  const { deployment, delivery, partitions, model, storeMegabytes, set = [], given } = options
   const directory = await mkdtemp(join(tmpdir(), 'millrace-chaos-'))
   const cacheDirectory = resolve('node_modules/.cache/millrace/stack')
   const artifacts = await resolveArtifacts({ cacheDirectory, onProgress: () => undefined })
@@ -102,8 +104,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     port: registryPort,
     logFile: join(directory, 'registry.log'),
   }
-  const brokers = `${loopback}:${port}`
-  const registry = registryUrl(registryPort)
+  const { brokers, registry } = given ?? { brokers: `${loopback}:${port}`, registry: registryUrl(registryPort) }
   let broker: GuardedProcess | undefined
   let registryProcess: GuardedProcess | undefined
   const until = async (answers: () => Promise<boolean>) => {
@@ -188,7 +189,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       await rm(directory, { recursive: true, force: true })
     },
   }
-  await Promise.all([world.startBroker(), world.startRegistry()])
+  if (!given) await Promise.all([world.startBroker(), world.startRegistry()])
   await createTopics(world.kafka, planTopics(topics, { partitions }))
   return world
 }

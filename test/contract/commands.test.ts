@@ -30,6 +30,12 @@ const isScript = (command: string) => {
     )
 }
 
+function hasShortForm(command: string) {
+  isScript(command)
+  const [, script] = /^(npm run [a-z:]+)/.exec(command)!
+  expect(testFiles.filter(({ text }) => text.includes(`The short form of \`${script}\``)).length, script).toBe(1)
+}
+
 const filesOf = (command: string) => {
   const paths = command.match(/(?<= )[a-z]+\/[^ ]+/g) ?? []
   expect(paths.length, command).toBeGreaterThan(0)
@@ -47,10 +53,11 @@ const notRunHere: readonly (readonly [pattern: RegExp, why: string, check: (comm
   [/^npm run (build|lint|format|docs)$/, 'it changes the checkout, or takes long', isScript],
   [/^npm run docs:api$/, 'a test of its own runs it', runBy('test/contract/package.test.ts', 'typedoc.json')],
   [
-    /^npm run (bench|chaos|fuzz|overload|overload:deadlines|soak:switches|screenshots|demo|models|test:[a-z]+)( |$)/,
-    'it takes minutes',
-    isScript,
+    /^npm run (bench|chaos|fuzz|overload|overload:deadlines|soak:switches)( |$)/,
+    'it takes minutes; a test is its short form',
+    hasShortForm,
   ],
+  [/^npm run (screenshots|demo|models|test:[a-z]+)( |$)/, 'it takes minutes', isScript],
   [/^npx vitest run /, 'a part of this suite', filesOf],
   [/^docker compose /, 'there is no Docker here; shipping.test.ts looks into it', filesOf],
   [

@@ -7,6 +7,7 @@ import { rowOf } from '../bench/result.js'
 import { parts, runParts } from '../bench/suite.js'
 import { testKafka } from '../fixtures/kafka.js'
 
+/** The short form of `npm run bench`. */
 test('every part of the benchmark suite runs, and says something of what it is for', async () => {
   const rows = await runParts(Object.keys(parts), {
     kafka: testKafka(),
