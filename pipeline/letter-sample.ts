@@ -1,5 +1,6 @@
 /** Dead letters as they are shown to people: cut short, and with nothing in them that could not be JSON. */
 import type { DeadLetter } from './dead-letter.js'
+import type { Watched } from './watched.js'
 
 export interface DeadLetterSample {
   /** where the input record was; -1 for what is no dead letter of a worker */
@@ -19,20 +20,7 @@ export interface DeadLetterSample {
   readonly bytes: string
 }
 
-export interface DeadLetters {
-  /** those given up last, newest first; empty where records are not shown */
-  readonly latest: readonly DeadLetterSample[]
-  /** of those that were looked at, how many had each code; from so many codes on, the others are one */
-  readonly counts: Readonly<Record<string, number>>
-  /** when the first of them was given up, in milliseconds since the epoch; null before there is one */
-  readonly since: number | null
-  /** about how many came too fast to be looked at */
-  readonly skipped: number
-  /** false until what there was as the looking began has been read */
-  readonly known: boolean
-  /** why they cannot be read now; null when they can */
-  readonly trouble: string | null
-}
+export type DeadLetters = Watched<DeadLetterSample>
 
 const longestText = 80
 const longestReason = 300

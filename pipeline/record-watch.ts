@@ -1,23 +1,27 @@
 /**
- * The dead letters of a deployment, whichever worker wrote them: read from their topic while somebody looks, and not at all otherwise. However
- * many there are, a few are kept; of a flood the newest are looked at once a second, and what it brought in between is only counted.
+ * The records of a topic of the deployment, whichever worker wrote them, for people to look at: read while somebody looks, and not at all
+ * otherwise. However many there are, a few are kept; of a flood the newest are looked at once a second, and what it brought in between is only
+ * counted.
  */
 import { Subscription } from 'rxjs'
 import { lineOf } from '../stages/errors.js'
+import type { SourceRecord } from '../stages/ports.js'
 import { createBackoff, pause } from './backoff.js'
-import { toDeadLetter } from './dead-letter.js'
 import type { ReadRecords, ReadTopicOptions } from './kafka/topic-reader.js'
-import { type DeadLetterSample, type DeadLetters, letterSample } from './letter-sample.js'
+import type { Watched } from './watched.js'
 
-export interface LetterWatch {
+export interface RecordWatch<Sample> {
   /** A new object after every change; nothing while nobody looks. */
-  readonly current: DeadLetters
+  readonly current: Watched<Sample>
   /** Looks until it is unsubscribed. */
   look(): Subscription
 }
 
-export interface LetterWatchOptions {
+export interface RecordWatchOptions<Sample> {
   readonly read: (options: ReadTopicOptions) => AsyncIterable<ReadRecords>
+  /** What is shown of a record. Rejects when that cannot be known now; it is asked again then. */
+  readonly sample: (record: SourceRecord, partition: number) => Sample | Promise<Sample>
+  readonly kindOf: (sample: Sample) => string
   /** false: the records are only counted; true by default */
   readonly shown?: boolean
 }
@@ -27,26 +31,41 @@ const kept = 12
 const lastOfPartition = 50
 /** A fetch that brings more is part of a flood. */
 const mostAtOnce = 500
-const mostCodes = 40
-const nothing: DeadLetters = { latest: [], counts: {}, since: null, skipped: 0, known: false, trouble: null }
+const mostKinds = 40
+const nothing: Watched<never> = { latest: [], counts: {}, since: null, skipped: 0, known: false, trouble: null }
 
-export function createLetterWatch({ read, shown = true }: LetterWatchOptions): LetterWatch {
-  let current = nothing
+export function createRecordWatch<Sample extends { readonly at: number }>(
+  options: RecordWatchOptions<Sample>,
+): RecordWatch<Sample> {
+  const { read, sample, kindOf, shown = true } = options
+  let current: Watched<Sample> = nothing
   let onlookers = 0
   let looking = new AbortController()
 
+  const withSample = ({ latest, counts, since }: Watched<Sample>, one: Sample): Partial<Watched<Sample>> => {
+    const own = kindOf(one)
+    const isKept = Object.hasOwn(counts, own) || Object.keys(counts).length < mostKinds
+    const kind = isKept ? own : 'other'
+    return {
+      counts: { ...counts, [kind]: (Object.hasOwn(counts, kind) ? counts[kind]! : 0) + 1 },
+      since: Math.min(since ?? one.at, one.at),
+      latest: shown ? [one, ...latest].sort((before, after) => after.at - before.at).slice(0, kept) : [],
+    }
+  }
+
   const follow = async (signal: AbortSignal) => {
-    const become = (next: Partial<DeadLetters>) => {
+    const become = (next: Partial<Watched<Sample>>) => {
       if (!signal.aborted) current = { ...current, ...next }
     }
     const onState: NonNullable<ReadTopicOptions['onState']> = (state, detail) =>
       become({ trouble: state === 'waiting' ? detail : null })
     /** by partition, the offset after the last that was looked at */
     const next = new Map<number, number>()
-    const take = ({ partition, records }: ReadRecords) => {
+    const take = async ({ partition, records }: ReadRecords) => {
       const looked = records.slice(-mostAtOnce)
+      const samples = await Promise.all(looked.map((record) => sample(record, partition)))
       become({ skipped: current.skipped + records.length - looked.length })
-      for (const record of looked) become(withLetter(current, letterSample(toDeadLetter(record, partition)), shown))
+      for (const one of samples) become(withSample(current, one))
       next.set(partition, records[records.length - 1]!.offset + 1)
     }
     /** The newest of every partition, without those that were looked at before. */
@@ -63,7 +82,7 @@ export function createLetterWatch({ read, shown = true }: LetterWatchOptions): L
         if (seenTo !== undefined && records[0]!.offset > seenTo)
           become({ skipped: current.skipped + records[0]!.offset - seenTo })
         const fresh = records.filter(({ offset }) => offset >= (next.get(partition) ?? 0))
-        if (fresh.length > 0) take({ partition, records: fresh })
+        if (fresh.length > 0) await take({ partition, records: fresh })
       }
       become({ known: true, trouble: null })
     }
@@ -71,7 +90,7 @@ export function createLetterWatch({ read, shown = true }: LetterWatchOptions): L
       try {
         await catchUp()
         for await (const one of read({ from: next, follow: true, signal, onState })) {
-          take(one)
+          await take(one)
           if (one.records.length > mostAtOnce) break
         }
         backoff.reset()
@@ -98,16 +117,5 @@ export function createLetterWatch({ read, shown = true }: LetterWatchOptions): L
         current = nothing
       })
     },
-  }
-}
-
-const withLetter = (before: DeadLetters, letter: DeadLetterSample, shown: boolean): Partial<DeadLetters> => {
-  const { latest, counts, since } = before
-  const isKept = Object.hasOwn(counts, letter.code) || Object.keys(counts).length < mostCodes
-  const code = isKept ? letter.code : 'other'
-  return {
-    counts: { ...counts, [code]: (Object.hasOwn(counts, code) ? counts[code]! : 0) + 1 },
-    since: Math.min(since ?? letter.at, letter.at),
-    latest: shown ? [letter, ...latest].sort((one, other) => other.at - one.at).slice(0, kept) : [],
   }
 }

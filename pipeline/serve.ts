@@ -19,6 +19,7 @@ import { createKafka } from './kafka/client.js'
 import { groupStatus } from './kafka/group-status.js'
 import { readTopic } from './kafka/topic-reader.js'
 import { kafkaOptionsOf } from './kafka-options.js'
+import { createLateWatch } from './late-watch.js'
 import { createLetterWatch } from './letter-watch.js'
 import { createLiveConfig, keepLevel } from './live-config.js'
 import { createMetrics, type PartitionLag } from './metrics.js'
@@ -73,6 +74,10 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
       read: (options) => readTopic(kafka, topics.deadLetter, options),
       shown: samples.shown,
     })
+    const late =
+      config.deadline?.class === 'firm'
+        ? createLateWatch({ read: (options) => readTopic(kafka, topics.late, options), decode: codec.decodeLate })
+        : undefined
     const control = await openControlSender(kafka, config, `rest@${worker.id}`)
     const trustedKeys = await trustedKeysOf(config.bundles)
     const push = (path: string) => pushModel({ kafka, topic: topics.models, path, waits: false })
@@ -84,7 +89,7 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
       settings: config.http,
       logger: log,
       page,
-      worker: served({ worker, live, metrics, samples, letters, flow, group, watch, control, trustedKeys, push }),
+      worker: served({ worker, live, metrics, samples, letters, late, flow, group, watch, control, trustedKeys, push }),
     })
     let stopped: Promise<void> | undefined
     const stop = async () => {

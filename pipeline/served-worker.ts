@@ -5,7 +5,6 @@ import type { FlowHistory } from './flow-history.js'
 import type { GroupView } from './group-view.js'
 import type { GroupWatch } from './group-watch.js'
 import type { ServedWorker } from './http/ports.js'
-import type { LetterWatch } from './letter-watch.js'
 import type { LiveConfig } from './live-config.js'
 import type { Metrics } from './metrics.js'
 import { type TrustedKey, verifySignature } from './model/signature.js'
@@ -21,7 +20,8 @@ export interface ServedParts {
   readonly live: LiveConfig
   readonly metrics: Metrics
   readonly samples: Samples
-  readonly letters: LetterWatch
+  readonly letters: ServedWorker['letters']
+  readonly late: ServedWorker['late']
   readonly flow: FlowHistory
   readonly group: GroupView
   readonly watch: GroupWatch
@@ -41,6 +41,7 @@ export const served = ({
   metrics,
   samples,
   letters,
+  late,
   flow,
   group,
   watch,
@@ -67,6 +68,7 @@ export const served = ({
     metrics,
     samples,
     letters,
+    late,
     flow,
     events: { latest: group.events, next: group.next },
     ready() {

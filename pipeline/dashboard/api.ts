@@ -2,6 +2,7 @@
 import type { FlowFrame } from '../flow-history.js'
 import type { GroupEvent } from '../group-view.js'
 import type { LabelMix } from '../label-mix.js'
+import type { LateRecords } from '../late-sample.js'
 import type { DeadLetters } from '../letter-sample.js'
 import type {
   Bundle,
@@ -21,6 +22,8 @@ export interface Sampled {
   readonly predictions: readonly PredictionSample[]
   /** of the deployment; only where they are other than the last time */
   readonly deadLetters?: DeadLetters
+  /** the same; never where there is no firm deadline */
+  readonly lateRecords?: LateRecords
   /** false: the worker shows no records */
   readonly shown: boolean
 }

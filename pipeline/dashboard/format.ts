@@ -20,11 +20,14 @@ export const duration = (ms: number): string => {
 
 export const percent = (share: number, digits = 0): string => `${(share * 100).toFixed(digits)} %`
 
-export const time = (ms: number): string => clock.format(ms)
+const isTime = (ms: number): boolean => !Number.isNaN(new Date(ms).getTime())
+
+/** `?` for what is none: anybody may write to a topic. */
+export const time = (ms: number): string => (isTime(ms) ? clock.format(ms) : '?')
 
 /** The time, with its day where that is not today. */
 export const moment = (ms: number): string =>
-  new Date(ms).toDateString() === new Date().toDateString() ? time(ms) : `${day.format(ms)}, ${time(ms)}`
+  !isTime(ms) || new Date(ms).toDateString() === new Date().toDateString() ? time(ms) : `${day.format(ms)}, ${time(ms)}`
 
 export const bytes = (value: number): string => {
   if (value < 1_000) return `${value} B`

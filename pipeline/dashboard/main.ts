@@ -23,6 +23,7 @@ import { createBundles } from './views/bundles.js'
 import { createDeadline } from './views/deadline.js'
 import { createEvents } from './views/events.js'
 import { createFigures } from './views/figures.js'
+import { createLate } from './views/late.js'
 import { createLetters } from './views/letters.js'
 import { createModel } from './views/model.js'
 import { createLabels, createPredictions } from './views/predictions.js'
@@ -68,6 +69,7 @@ const predictions = createPredictions(byId('predictions'), byId('predictions-not
 const labels = createLabels(byId('labels'))
 const stages = createStages(byId('stages'), byId('stages-note'))
 const deadline = createDeadline(byId('deadline-panel'), byId('deadline'), byId('deadline-note'))
+const late = createLate(byId('late-panel'), byId('late'), byId('late-note'))
 const workers = createWorkers(byId('workers'), byId('workers-note'))
 const letters = createLetters(byId('letters'), byId('letters-note'))
 const events = createEvents(byId('events'))
@@ -129,6 +131,7 @@ listen({
     events.replace(history.events)
     predictions.add(history.predictions, 12)
     if (history.deadLetters) letters(history.deadLetters)
+    if (history.lateRecords) late(history.lateRecords)
     labels(history.labels)
     if (!history.shown) setText(byId('predictions-note'), 'records are not shown here: see http.samples')
     showFrames()
@@ -138,6 +141,7 @@ listen({
     frames = [...frames, frame].slice(-keptFrames)
     if (sampled.predictions.length > 0) predictions.add(sampled.predictions)
     if (sampled.deadLetters) letters(sampled.deadLetters)
+    if (sampled.lateRecords) late(sampled.lateRecords)
     labels(sampled.labels)
     if (!document.hidden) showFrames()
   },

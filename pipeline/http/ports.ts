@@ -3,6 +3,7 @@ import type { Observable, Subscription } from 'rxjs'
 import type { FlowFrame } from '../flow-history.js'
 import type { GroupEvent } from '../group-view.js'
 import type { LabelMix } from '../label-mix.js'
+import type { LateRecords } from '../late-sample.js'
 import type { DeadLetters } from '../letter-sample.js'
 import type { ModelCommand } from '../messages.js'
 import type { Bundle, GateReport, SentCommand, Setting, SettingChanges, Status, Stored } from '../rest-views.js'
@@ -54,4 +55,6 @@ export interface ServedWorker {
     readonly current: DeadLetters
     look(): Subscription
   }
+  /** the same of late records; undefined where there can be none */
+  readonly late: { readonly current: LateRecords; look(): Subscription } | undefined
 }

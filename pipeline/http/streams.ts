@@ -11,7 +11,7 @@ const response = {
   ...problems,
 }
 
-export const addStreams = (plain: FastifyInstance, { events, flow, samples, letters }: ServedWorker): void => {
+export const addStreams = (plain: FastifyInstance, { events, flow, samples, letters, late }: ServedWorker): void => {
   const app = plain.withTypeProvider<ZodTypeProvider>()
   const streams = createEventStreams(plain)
 
@@ -57,7 +57,7 @@ export const addStreams = (plain: FastifyInstance, { events, flow, samples, lett
         summary: 'What the page shows, second by second',
         description:
           'First `history` with the last minutes, then a `frame` every second with samples of what passed and, where they have changed, the dead ' +
-          'letters of the deployment, and every `event` of the deployment: one connection is enough for a page.',
+          'letters and late records of the deployment, and every `event` of the deployment: one connection is enough for a page.',
         response,
       },
     },
@@ -65,16 +65,19 @@ export const addStreams = (plain: FastifyInstance, { events, flow, samples, lett
       streams.open(reply, (send) => {
         const predictions = since(samples.predictions)
         const deadLetters = changed(() => letters.current)
+        const lateRecords = changed(() => late?.current)
         const sampled = () => ({
           labels: samples.labels,
           predictions: predictions(),
           deadLetters: deadLetters(),
+          lateRecords: lateRecords(),
           shown: samples.shown,
         })
         send({ event: 'history', data: { frames: flow.frames, events: events.latest.slice(-100), ...sampled() } })
         const listening = flow.next.subscribe((frame) => send({ event: 'frame', data: { frame, ...sampled() } }))
         listening.add(events.next.subscribe((event) => send({ event: 'event', data: event })))
         listening.add(letters.look())
+        listening.add(late?.look())
         return listening
       })
     },

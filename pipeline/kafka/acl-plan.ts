@@ -49,9 +49,9 @@ export const planAcls = (names: PlanNames, groupId: string): Readonly<Record<Rol
     worker: [
       topic(names.input, 'Read'),
       topic(names.predictions, 'Write'),
-      // It reads them for its page.
+      // It reads these for its page.
       topic(names.deadLetter, 'Read', 'Write'),
-      topic(names.late, 'Write'),
+      topic(names.late, 'Read', 'Write'),
       topic(names.shadow, 'Write'),
       topic(names.control, 'Read'),
       topic(names.events, 'Read', 'Write'),

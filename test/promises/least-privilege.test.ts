@@ -4,6 +4,7 @@ import { type Acl, planAcls, type Role, roles } from '../../pipeline/kafka/acl-p
 import { withAdmin } from '../../pipeline/kafka/admin.js'
 import { millrace, millraceJson, type Running, startMillrace } from '../fixtures/cli.js'
 import { createDeployment, type Deployment } from '../fixtures/deployment.js'
+import { digitRecord } from '../fixtures/digits.js'
 import { testKafka } from '../fixtures/kafka.js'
 import { part, ready } from '../fixtures/part.js'
 import { password, type SecureBroker, startSecureBroker } from '../fixtures/secure-broker.js'
@@ -91,7 +92,8 @@ test.each(['at-least-once', 'exactly-once'])(
   '%s: everybody gets by with the rights of the table, with the authorizer of the broker on',
   async (delivery) => {
     const deployment = await secured()
-    const worker = startWorker(deployment, '--set', `delivery=${delivery}`)
+    const settings = [`delivery=${delivery}`, 'deadline.class=firm', 'deadline.ms=60000']
+    const worker = startWorker(deployment, ...settings.flatMap((one) => ['--set', one]))
     const produced = await millraceJson(
       ['produce', 'models/data/digits.jsonl', '--limit', '20'],
       as('producer', deployment),
@@ -99,7 +101,10 @@ test.each(['at-least-once', 'exactly-once'])(
     expect(produced).toMatchObject({ records: 20 })
     await deployment.send(0, [Buffer.from('no Avro at all')])
     await deployment.predictions.until((all) => all.length === 20)
-    expect(await liveUntil(await pageOf(worker), '"counts":{"not-framed":1}')).toContain('"trouble":null')
+    await deployment.send(0, [digitRecord(deployment.schemaId, 0)], { timestamp: 1 })
+    const page = await pageOf(worker)
+    for (const kind of ['not-framed', 'admission'])
+      expect(await liveUntil(page, `"counts":{"${kind}":1}`)).toContain('"trouble":null')
 
     const switched = await millraceJson(['switch', 'digits@2', '--wait'], as('switcher', deployment))
     expect(switched).toMatchObject({ model: 'digits@2' })

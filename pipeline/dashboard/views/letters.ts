@@ -2,6 +2,7 @@
 import type { DeadLetterSample, DeadLetters } from '../../letter-sample.js'
 import { h, keyedList, setText } from '../dom.js'
 import { bytes, count, moment } from '../format.js'
+import { watchedNote } from '../watched-note.js'
 
 const shown = 8
 const shownCodes = 8
@@ -30,15 +31,12 @@ export const createLetters = (parent: HTMLElement, note: HTMLElement) => {
   )
   return (letters: DeadLetters): void => {
     const counts = Object.entries(letters.counts).sort(([, one], [, other]) => other - one)
-    const total = counts.reduce((sum, [, value]) => sum + value, 0)
     codeRows(counts.slice(0, shownCodes))
     codes.hidden = counts.length === 0
-    none.hidden = !letters.known || total > 0
+    none.hidden = !letters.known || counts.length > 0
     setText(trouble, letters.trouble ?? '')
     trouble.hidden = letters.trouble === null
-    const unread = letters.skipped === 0 ? '' : `, about ${count(letters.skipped)} more unread`
-    const known = total === 0 ? 'none' : `${count(total)} since ${moment(letters.since ?? 0)}${unread}`
-    setText(note, letters.known || total > 0 ? known : letters.trouble === null ? 'looking …' : '')
+    setText(note, watchedNote(letters))
     rows(letters.latest.slice(0, shown))
   }
 }

@@ -10,6 +10,7 @@ import { createLogger } from '../../../pipeline/logging.js'
 import { startServedWorker } from '../../../pipeline/serve.js'
 import { launchBrowser, openPage } from '../../fixtures/browser.js'
 import { createDeployment, type Deployment } from '../../fixtures/deployment.js'
+import { digitRecord } from '../../fixtures/digits.js'
 import { uniqueName } from '../../fixtures/kafka.js'
 import { beyondTheEdge, contrastOf } from '../../fixtures/readable.js'
 import { token } from '../../fixtures/served.js'
@@ -29,12 +30,12 @@ afterAll(async () => {
   if (built) await rm(built, { recursive: true })
 })
 
-const serve = async (deployment: Deployment, id: string, store: string) => {
+const serve = async (deployment: Deployment, id: string, store: string, deadline: 'soft' | 'firm') => {
   const config = parseConfig({
     ...deployment.settings,
     bundles: { directory: store },
     echo: ['id', 'label'],
-    deadline: { class: 'soft', ms: 60_000 },
+    deadline: { class: deadline, ms: 60_000 },
     http: { port: 0, token, truth: 'label' },
     ...(pictures && { verification: { inChild: true } }),
   })
@@ -45,11 +46,11 @@ const serve = async (deployment: Deployment, id: string, store: string) => {
 }
 
 /** A deployment with so many workers under a steady stream, and the address of the page that shows the first. */
-const scene = async (workers: number, name?: string) => {
+const scene = async (workers: number, name?: string, deadline: 'soft' | 'firm' = 'soft') => {
   const deployment = await createDeployment({ partitions: 4, ...(name && { name }) })
   const store = await copyStore('digits@1', 'digits@2')
   const ids = ['worker-a', 'worker-b'].slice(0, workers)
-  const [first] = await Promise.all(ids.map((id) => serve(deployment, id, store)))
+  const [first] = await Promise.all(ids.map((id) => serve(deployment, id, store, deadline)))
   const stream = deployment.stream(25, 50)
   onTestFinished(() => stream.end())
   return { deployment, url: first!.url!, stream }
@@ -217,8 +218,8 @@ test('a bundle is dropped on the page, its gates report, it scores; a canary, a 
   expect(complaints).toEqual([])
 })
 
-test('what is wrong is shown: dead letters with their bytes, a wrong token, settings that are refused', async () => {
-  const { url, deployment } = await scene(1)
+test('what is wrong is shown: dead letters with their bytes, late records, a wrong token, settings that are refused', async () => {
+  const { url, deployment } = await scene(1, undefined, 'firm')
   const { page } = await openPage(browser, url)
   const nonsense = [Buffer.from(`<script>alert(1)</script> is no record${' at all'.repeat(100)}`)]
   for (let partition = 0; partition < deployment.partitions; partition++) await deployment.send(partition, nonsense)
@@ -227,6 +228,11 @@ test('what is wrong is shown: dead letters with their bytes, a wrong token, sett
   await letter.locator('summary').click()
   expect(await letter.locator('pre').textContent()).toContain('<script>alert(1)')
   expect(await letter.locator('p').textContent()).toMatch(/^partition \d, offset .* 738 B, the first 256 B of it:$/)
+  await deployment.send(0, [digitRecord(deployment.schemaId, 0)], { timestamp: Date.now() - 90_000 })
+  await eventually(() => page.locator('#late .codes li').allTextContents()).toEqual(['before the model, not scored 1'])
+  expect(await page.locator('.late-list li').allInnerTexts()).toEqual([
+    shown('\\d+ s late\\s+partition 0, offset .*, digits@1\\s+[\\d:]{8}'),
+  ])
   // With one worker it is the deployment.
   expect(await page.locator('.scope:visible').count()).toBe(0)
 

@@ -95,6 +95,22 @@ test('dead letters are looked for as long as somebody listens, and told where th
   await expect.poll(() => served.letters.lookers).toBe(0)
 })
 
+test('late records are looked for in the same way, where the deadline is firm', async () => {
+  const soft = await serveUnderTest(undefined, { deadline: { class: 'soft', ms: 100 } })
+  await (await listen(soft, '/v1/live')).next()
+  expect(soft.late.lookers).toBe(0)
+
+  const firm = await serveUnderTest(undefined, { deadline: { class: 'firm', ms: 100 } })
+  const stream = await listen(firm, '/v1/live')
+  expect(await stream.next()).toMatchObject({ event: 'history', data: { lateRecords: { known: false } } })
+  firm.late.current = { ...firm.late.current, known: true, counts: { admission: 1 } }
+  for (const at of [1, 2]) firm.frames.next({ at } as FlowFrame)
+  expect((await stream.next())?.data).toMatchObject({ lateRecords: { counts: { admission: 1 } } })
+  expect((await stream.next())?.data).not.toHaveProperty('lateRecords')
+  stream.close()
+  await expect.poll(() => firm.late.lookers).toBe(0)
+})
+
 test('listeners are bounded, and one that goes makes room', async () => {
   const served = await serveUnderTest()
   const first = await listen(served, '/v1/live')
