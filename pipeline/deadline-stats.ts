@@ -21,6 +21,9 @@ export interface DeadlineStats extends DeadlineRule {
   readonly slack: readonly { readonly stage: SlackStage; readonly p50Ms: number; readonly leastMs: number }[]
 }
 
+/** Late records: what a firm deadline has left without a prediction. */
+export const withheld = ({ missed }: Pick<DeadlineStats, 'missed'>): number => missed.admission + missed.inference
+
 export interface DeadlineCollector {
   readonly observer: PipeObserver
   snapshot(): DeadlineStats

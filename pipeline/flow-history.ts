@@ -10,6 +10,8 @@ export interface FlowFrame {
   readonly in: number
   readonly out: number
   readonly deadLetters: number
+  /** records that a firm deadline has left without a prediction; null where there is none */
+  readonly late: number | null
   readonly bytes: number
   readonly batches: number
   readonly inFlight: number
@@ -36,6 +38,8 @@ export interface FlowHistoryOptions {
   /** Asked from the first second on: they begin at nothing, as the worker does. */
   readonly stats: () => PipeStats
   readonly accuracy: () => number | null
+  /** late records so far; without it there are none to be had */
+  readonly late?: () => number
   readonly now?: () => number
 }
 
@@ -43,12 +47,13 @@ const keptSeconds = 300
 const mostLatencies = 4096
 
 /** Ticks once a second until it is closed; does not keep the process alive. */
-export function createFlowHistory({ stats, accuracy, now = Date.now }: FlowHistoryOptions): FlowHistory {
+export function createFlowHistory({ stats, accuracy, late, now = Date.now }: FlowHistoryOptions): FlowHistory {
   const frames: FlowFrame[] = []
   const next = new Subject<FlowFrame>()
   let latencies: number[] = []
   let generation: number | null = null
   let before = createPipeStats().snapshot()
+  let lateBefore = 0
   let beforeAt = now()
 
   const tick = () => {
@@ -57,12 +62,14 @@ export function createFlowHistory({ stats, accuracy, now = Date.now }: FlowHisto
     const seconds = Math.max(0.001, (at - beforeAt) / 1_000)
     const rate = (name: 'records' | 'predictions' | 'deadLetters' | 'bytes' | 'batches') =>
       Math.round((current[name] - before[name]) / seconds)
+    const lateNow = late?.()
     const sorted = Float64Array.from(latencies).sort()
     const frame: FlowFrame = {
       at,
       in: rate('records'),
       out: rate('predictions'),
       deadLetters: rate('deadLetters'),
+      late: lateNow === undefined ? null : Math.round((lateNow - lateBefore) / seconds),
       bytes: rate('bytes'),
       batches: rate('batches'),
       inFlight: current.inFlight,
@@ -74,6 +81,7 @@ export function createFlowHistory({ stats, accuracy, now = Date.now }: FlowHisto
     }
     latencies = []
     before = current
+    lateBefore = lateNow ?? 0
     beforeAt = at
     frames.push(frame)
     if (frames.length > keptSeconds) frames.shift()

@@ -8,7 +8,7 @@ import { errors, rejects } from '../stages/errors.js'
 import type { DeadlineRule } from '../stages/ports.js'
 import { type CreditConfig, creditLimitsOf } from './credit-limits.js'
 import type { FallbackStatus } from './deadline-fallback.js'
-import { type DeadlineStats, observeSlack } from './deadline-stats.js'
+import { type DeadlineStats, observeSlack, withheld } from './deadline-stats.js'
 import type { ModelEvent } from './messages.js'
 import { observeDistributions } from './metric-distributions.js'
 import { type MetricEntry, type MetricName, metricTable } from './metric-table.js'
@@ -160,7 +160,7 @@ const showStatus = (
   count('millrace_records_in_total', [[{}, pipe.records]])
   count('millrace_input_bytes_total', [[{}, pipe.bytes]])
   // With a soft deadline what is late is a prediction.
-  const late = deadline?.class === 'firm' && { late: deadline.missed.admission + deadline.missed.inference }
+  const late = deadline?.class === 'firm' && { late: withheld(deadline) }
   const out = { predictions: pipe.predictions, dead_letter: pipe.deadLetters, ...late }
   count('millrace_records_out_total', by('kind', out))
   count('millrace_records_rejected_total', by('code', pipe.rejected))

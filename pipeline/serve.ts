@@ -10,6 +10,7 @@ import { createRegistry } from './avro/registry.js'
 import { showsSamples } from './config-http.js'
 import type { ConfigSource } from './config-load.js'
 import { openControlSender } from './control-sender.js'
+import { withheld } from './deadline-stats.js'
 import { createKafkaLog } from './deployment-logs.js'
 import { createFlowHistory } from './flow-history.js'
 import { createGroupView } from './group-view.js'
@@ -56,7 +57,12 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
   }
   const metrics = createMetrics(config.deadline && (() => live.current.deadline as DeadlineRule))
   const samples = createSamples({ truth: config.http.truth, shown: showsSamples(config.http) })
-  const flow = createFlowHistory({ stats: () => worker.status.pipe, accuracy: () => samples.labels.accuracy })
+  const isFirm = config.deadline?.class === 'firm'
+  const flow = createFlowHistory({
+    stats: () => worker.status.pipe,
+    accuracy: () => samples.labels.accuracy,
+    late: isFirm ? () => lateOf(worker) : undefined,
+  })
   const seen = [metrics.observer, samples.observer, flow.observer, ...(options.observer ? [options.observer] : [])]
   const worker = startWorker({ ...options, live, observer: observers(seen) })
   const ending = new AbortController()
@@ -74,10 +80,9 @@ export async function startServedWorker({ sources, page = builtPage(), ...option
       read: (options) => readTopic(kafka, topics.deadLetter, options),
       shown: samples.shown,
     })
-    const late =
-      config.deadline?.class === 'firm'
-        ? createLateWatch({ read: (options) => readTopic(kafka, topics.late, options), decode: codec.decodeLate })
-        : undefined
+    const late = isFirm
+      ? createLateWatch({ read: (options) => readTopic(kafka, topics.late, options), decode: codec.decodeLate })
+      : undefined
     const control = await openControlSender(kafka, config, `rest@${worker.id}`)
     const trustedKeys = await trustedKeysOf(config.bundles)
     const push = (path: string) => pushModel({ kafka, topic: topics.models, path, waits: false })
@@ -137,6 +142,8 @@ const listen = async (source: ConfigSource | undefined, options: HttpServerOptio
     return startHttpServer({ ...options, settings: { ...options.settings, port: 0 } })
   }
 }
+
+const lateOf = ({ status: { deadline } }: Worker): number => (deadline ? withheld(deadline) : 0)
 
 const lagOf = async ({ id }: Worker, watch: GroupWatch): Promise<PartitionLag[]> => {
   const { members, partitions } = await watch.status()

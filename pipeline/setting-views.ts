@@ -7,9 +7,9 @@ import type { Setting } from './rest-views.js'
 
 const isSecret = (path: string): boolean => /(^|\.)(password|token)$/.test(path)
 
-/** What is set, and what may be set while the worker runs. */
+/** What may be set while the worker runs, always in the same order, and what else is set. */
 export const settingViews = ({ current, sources }: LiveConfig): Setting[] =>
-  [...new Set([...leaves(current), ...liveSettings.filter((path) => isLive(path, current))])].map((path) => {
+  [...new Set([...liveSettings.filter((path) => isLive(path, current)), ...leaves(current)])].map((path) => {
     const known = settingAt(path)
     return {
       path,

@@ -11,6 +11,8 @@ export interface Line {
   /** custom property with its colour */
   readonly color: string
   readonly filled?: boolean
+  /** not named where it has no value */
+  readonly optional?: boolean
 }
 
 export interface ChartOptions {
@@ -118,17 +120,20 @@ export const createChart = (parent: HTMLElement, { lines, format, legend, cutOut
     ctx.restore()
   }
 
-  const values = lines.map(({ label, color }) => {
+  const keys = lines.map(({ label, color }) => {
     const value = h('b')
-    legend.append(h('span', { class: `key ${color.slice(2)}` }, label, value))
-    return value
+    const key = h('span', { class: `key ${color.slice(2)}` }, label, value)
+    legend.append(key)
+    return { key, value }
   })
   /** Says the values of a moment: the latest, where none is pointed at. */
   const tell = (index = frames.length - 1) => {
     const frame = frames[index]
-    lines.forEach(({ of }, i) => {
-      const value = frame && of(frame)
-      setText(values[i]!, value === null || value === undefined ? '–' : format(value))
+    lines.forEach(({ of, optional = false }, i) => {
+      const { key, value: shown } = keys[i]!
+      const value = (frame && of(frame)) ?? null
+      key.hidden = optional && value === null
+      setText(shown, value === null ? '–' : format(value))
     })
   }
 

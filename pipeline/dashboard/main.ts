@@ -48,6 +48,7 @@ const flow = createChart(byId('flow-chart'), {
     { label: 'in', of: (frame) => frame.in, color: '--flow', filled: true },
     { label: 'out', of: (frame) => frame.out, color: '--ink' },
     { label: 'dead', of: (frame) => frame.deadLetters, color: '--bad' },
+    { label: 'late', of: (frame) => frame.late, color: '--warm', optional: true },
   ],
 })
 const latency = createChart(byId('latency-chart'), {

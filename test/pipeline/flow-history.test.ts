@@ -35,9 +35,20 @@ test('a second is told in rates, latencies, stage times and the generation that 
     p99: 1_000,
     generation: 4,
     accuracy: 0.5,
+    late: null,
   })
   expect(history.frames[0]!.stages).toMatchObject({ gather: 0, encode: null })
   expect(history.frames[1]).toMatchObject({ in: 0, out: 0, p50: null, p99: null, generation: 4 })
+})
+
+test('where the deadline is firm, late records are told in rates too', () => {
+  let late = 0
+  history = createFlowHistory({ stats: createPipeStats().snapshot, accuracy: () => null, late: () => late })
+  late = 30
+  vi.advanceTimersByTime(1_000)
+  late = 40
+  vi.advanceTimersByTime(1_000)
+  expect(history.frames.map((frame) => frame.late)).toEqual([30, 10])
 })
 
 test('five minutes are kept', () => {

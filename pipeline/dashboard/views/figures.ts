@@ -44,14 +44,15 @@ export const createFigures = (parent: HTMLElement) => {
     for (const one of [read, written]) one.ofWorker(rates === null)
     if (!latest) return
     const batches = `${count(latest.batches)} batches/s`
+    const late = latest.late ? `, ${count(latest.late)} late/s` : ''
     if (rates) {
       read.show(count(rates.arriving), 'records/s', `${count(latest.in)} here, ${batches}`)
-      written.show(count(rates.done), 'records/s', `${count(latest.out)} here`)
+      written.show(count(rates.done), 'records/s', `${count(latest.out)} here${late}`)
       return
     }
     const dead = latest.deadLetters === 0 ? 'no dead letters' : `${count(latest.deadLetters)} dead letters/s`
     read.show(count(latest.in), 'records/s', batches)
-    written.show(count(latest.out), 'predictions/s', dead)
+    written.show(count(latest.out), 'predictions/s', `${dead}${late}`)
   }
   return {
     frame(frame: FlowFrame): void {

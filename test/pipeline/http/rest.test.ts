@@ -40,6 +40,18 @@ test('settings are shown with where they came from, and secrets are not', async 
 
 const patch = (payload: object) => ({ method: 'PATCH', url: '/v1/config', headers: authorized, payload }) as const
 
+test('what may be changed comes first, in the same order whatever is set', async () => {
+  const { app } = await serveUnderTest()
+  const paths = async () =>
+    (await app.inject('/v1/config'))
+      .json()
+      .settings.flatMap((one: { path: string; live: boolean }) => (one.live ? one.path : []))
+  const before = await paths()
+  expect(before.slice(0, 3)).toEqual(['batch.maxRecords', 'batch.maxBytes', 'batch.maxDelayMs'])
+  await app.inject(patch({ guardrails: { maxErrorRate: 0.5 } }))
+  expect(await paths()).toEqual(before)
+})
+
 test('settings are changed together or not at all', async () => {
   const { app, live, log } = await serveUnderTest()
   const answer = await app.inject(patch({ batch: { maxRecords: 64 }, logLevel: 'debug' }))
