@@ -26,14 +26,17 @@ interface Arrival {
 const shown = ({ parts, closedBy }: MicroBatch) =>
   `${parts.map((part) => `${part.partition}:${part.records.map(({ offset }) => offset).join()}`).join(' ')} (${closedBy})`
 
-/** When batches close, in milliseconds since the first arrival, and what is in them. Nothing is ever known to be idle; everybody has a turn. */
-function closes(arrivals: readonly Arrival[], over: Partial<typeof limits> = {}): string[] {
+/**
+ * When batches close, in milliseconds since the first arrival, and what is in them. `over`: which limits are others, and from when on. Nothing is
+ * ever known to be idle; everybody has a turn.
+ */
+function closes(arrivals: readonly Arrival[], over: (at: number) => Partial<typeof limits> = () => ({})): string[] {
   const scheduler = new VirtualTimeScheduler()
   const source = new Subject<Decoded>()
   const batches: string[] = []
   const began = 2_000
   const stage = deadlineBatch({
-    limits: () => ({ ...limits, ...over }),
+    limits: () => ({ ...limits, ...over(scheduler.now() - began) }),
     deadline: () => ({ class: 'firm', ms }),
     costs: () => costs,
     turns: createTurns(10),
@@ -73,12 +76,28 @@ describe('a batch under a deadline closes', () => {
   })
 
   it('when its oldest record has waited for as long as it may, if that is earlier', () => {
-    expect(closes([{ at: 0, deadline: 100 }], { maxDelayMs: 84 })).toEqual(['84 0:0 (delay)'])
-    expect(closes([{ at: 0, deadline: 100 }], { maxDelayMs: 86 })).toEqual(['85 0:0 (deadline)'])
+    expect(closes([{ at: 0, deadline: 100 }], () => ({ maxDelayMs: 84 }))).toEqual(['84 0:0 (delay)'])
+    expect(closes([{ at: 0, deadline: 100 }], () => ({ maxDelayMs: 86 }))).toEqual(['85 0:0 (deadline)'])
   })
 
   it('when it is full, if that is earlier', () => {
     const arrivals = [0, 20, 40].map((at, partition) => ({ at, partition, deadline: 300 }))
-    expect(closes(arrivals, { maxRecords: 3 })).toEqual(['40 0:0 1:0 2:0 (records)'])
+    expect(closes(arrivals, () => ({ maxRecords: 3 }))).toEqual(['40 0:0 1:0 2:0 (records)'])
+  })
+
+  describe('by the limits of the moment: when they are changed while it runs,', () => {
+    it('the next batch keeps the new ones', () => {
+      const arrivals = [0, 10, 20, 30, 40].map((at, partition) => ({ at, partition, deadline: 300 }))
+      const fewer = (at: number) => ({ maxRecords: at < 25 ? 3 : 2 })
+      expect(closes(arrivals, fewer)).toEqual(['20 0:0 1:0 2:0 (records)', '40 3:0 4:0 (records)'])
+      const sooner = (at: number) => ({ maxDelayMs: at < 25 ? 20 : 5 })
+      expect(closes(arrivals, sooner)).toEqual(['20 0:0 1:0 2:0 (delay)', '35 3:0 (delay)', '45 4:0 (delay)'])
+    })
+
+    it('and so does what waits already', () => {
+      const arrivals = [0, 10, 50].map((at, partition) => ({ at, partition, deadline: 300 }))
+      const one = (at: number) => ({ maxRecords: at < 25 ? 100 : 1 })
+      expect(closes(arrivals, one)).toEqual(['50 0:0 (records)', '50 1:0 (records)', '50 2:0 (records)'])
+    })
   })
 })
