@@ -130,7 +130,7 @@ export interface Late {
   model: string
   digest: string
   generation: number
-  /** where it was found late: admission, preprocess, inference, postprocess */
+  /** where it was found late: admission, before it was scored; inference, once it was */
   stage: string
   /** milliseconds since the epoch */
   deadline: number

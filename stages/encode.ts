@@ -55,7 +55,10 @@ function encodeBatch(scored: Scored, { encoder, maxRecordBytes, lateEncoder }: E
         if (!('code' in outgoing)) out.push(outgoing)
         else if (lateEncoder && isMissed(outgoing)) {
           const { key, headers, timestamp } = record
-          const value = lateEncoder.encode(record, part, outgoing, scored.scoredAt)
+          const { stage, deadline, missedByMs } = outgoing
+          // What is scored may have to wait behind a slower batch, and be found late only then.
+          const at = stage === 'inference' ? deadline + missedByMs : scored.scoredAt
+          const value = lateEncoder.encode(record, part, outgoing, at)
           group(late, part.partition).push({ key, value, headers, timestamp })
         } else {
           group(deadLetters, part.partition).push(deadLetter(record, part, outgoing, scored.scoredAt))

@@ -123,7 +123,7 @@ describe('encode', () => {
     ])
   })
 
-  it('sends what missed a firm deadline to the late topic, before or after the model, and covers it with its neighbours', async () => {
+  it('sends what missed a firm deadline to the late topic, with when that was found, before or after the model, and covers it with its neighbours', async () => {
     const part = decoded(fetched(0, 0, [0, 1, 2]), one)
     const missedAt = (stage: 'admission' | 'inference') => missed(stage, 1_000, 1_250)
     const batch = microBatchOf({
@@ -138,7 +138,7 @@ describe('encode', () => {
     }
     expect(await shown(scored, { lateEncoder })).toEqual([
       ['predictions', 0, ['score 0']],
-      ['late', 0, ['0,admission,1000,250,5000', '2,inference,1000,250,5000']],
+      ['late', 0, ['0,admission,1000,250,5000', '2,inference,1000,250,1250']],
     ])
     expect((await run(scored, { lateEncoder })).covered).toEqual([{ topic, partition: 0, start: 0, next: 3 }])
   })
