@@ -21,6 +21,7 @@ export interface VerificationOptions extends Omit<InputSources, 'topic' | 'timeo
   readonly store: Pick<BundleStore, 'find'>
   /** as in `VerifyOptions` */
   readonly latency?: boolean
+  readonly latencyMs?: number
   /** of the fallback that is loaded here; by its name where none is */
   readonly fallbackDigest?: string
 }
@@ -54,13 +55,10 @@ export function createVerification(
       const schemas = await registeredSchemas(inputOf(options))
       const company = [digest, active?.digest, ...schemas.map(({ id }) => id)].join(' ')
       if (passed.has(company)) return undefined
-      // Where nothing scores yet, records wait: nothing is measured that cannot refuse the bundle.
-      const report = await verifyForSwitch(
-        path,
-        { ...options, latency: latency || active !== undefined },
-        schemas,
-        active,
-      )
+      // Where nothing scores yet, records wait: what cannot refuse the bundle is measured briefly.
+      const brief = active || config.deadline ? {} : { latencyMs: 0 }
+      const asked = { ...options, latency: !mark?.costs || active !== undefined, ...brief }
+      const report = await verifyForSwitch(path, asked, schemas, active)
       if (report.ok) passed.add(company)
       return report
     }
@@ -106,6 +104,7 @@ export async function verifyForSwitch(
   const report = await verifyBundle(path, {
     ...limitsOf(options),
     latency: options.latency,
+    latencyMs: options.latencyMs,
     signal: options.signal,
     writerSchemas: [...schemas, ...(await otherSchemas(records, schemas, options.registry))],
     ...(there && {
@@ -123,7 +122,11 @@ const inputOf = ({ config, kafka, registry, signal }: VerificationOptions): Inpu
   signal,
 })
 
-const limitsOf = ({ config, trustedKeys }: VerificationOptions): VerifyOptions => {
+/** How bundles are verified by the settings of a deployment. */
+export const limitsOf = ({
+  config,
+  trustedKeys,
+}: Pick<VerificationOptions, 'config' | 'trustedKeys'>): VerifyOptions => {
   const { timeoutMs, memoryMb, measureMs } = config.verification
   const { deadline } = config
   const batchSizes = deadline ? costSizes(config) : config.verification.batchSizes

@@ -46,6 +46,8 @@ export interface VerifyOptions {
   readonly measureMs?: number
   /** whether batch sizes are measured for whoever reads the report; true by default; what has a budget or a deadline is measured in any case */
   readonly latency?: boolean
+  /** how long each of them is, if at all; `measureMs` by default */
+  readonly latencyMs?: number
   /** of the deployment, where it has one */
   readonly deadline?: DeadlineJob
   readonly signal?: AbortSignal
@@ -133,15 +135,16 @@ function startChild(memoryMb: number): ChildProcess {
 }
 
 function jobOf(path: string, options: VerifyOptions): VerifyJob {
-  const { replay } = options
+  const { replay, measureMs = 200 } = options
   return {
     path: resolve(path),
     trustedKeys: options.trustedKeys ?? [],
     writerSchemas: options.writerSchemas ?? [],
     intraOpThreads: options.intraOpThreads ?? 1,
     batchSizes: options.batchSizes ?? [1, 8, 64, 512],
-    measureMs: options.measureMs ?? 200,
+    measureMs,
     latency: options.latency ?? true,
+    latencyMs: options.latencyMs ?? measureMs,
     ...(options.deadline && { deadline: options.deadline }),
     ...(replay && {
       replay: {

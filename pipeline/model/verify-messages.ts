@@ -25,10 +25,11 @@ export interface VerifyJob {
   readonly replay?: ReplayJob
   readonly intraOpThreads: number
   readonly batchSizes: readonly number[]
-  /** how long each batch size is measured */
+  /** how long what has a budget or a deadline is measured */
   readonly measureMs: number
-  /** whether to measure them at all */
+  /** whether to measure batch sizes for whoever reads the report, and how long each */
   readonly latency: boolean
+  readonly latencyMs: number
   readonly deadline?: DeadlineJob
 }
 

@@ -5,9 +5,11 @@ import { isLoopback } from '../../config-http.js'
 import type { GroupMember } from '../../kafka/group-status.js'
 import { status } from '../../rest-views.js'
 
-const answer = status.pick({ worker: true, mainThread: true, deadline: true, fallback: true }).extend({
-  pipe: status.shape.pipe.pick({ records: true, inFlight: true, closedBy: true, stages: true }),
-})
+const answer = status
+  .pick({ worker: true, mainThread: true, deadline: true, fallback: true, stageCosts: true })
+  .extend({
+    pipe: status.shape.pipe.pick({ records: true, inFlight: true, closedBy: true, stages: true }),
+  })
 
 export interface Look extends z.output<typeof answer> {
   readonly url: string

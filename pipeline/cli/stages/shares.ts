@@ -27,6 +27,8 @@ export interface WorkerShares {
   /** since the worker began; null where there is no deadline */
   readonly deadline: Look['deadline']
   readonly fallback: Look['fallback']
+  /** of the newest generation: two models in a canary */
+  readonly costs: Look['stageCosts']
 }
 
 export type Bound = 'main-thread' | 'model' | 'broker' | 'input'
@@ -69,6 +71,7 @@ export const sharesOf = (before: Look, after: Look): WorkerShares => {
     bound: boundOf(mainThreadBusy, stages),
     deadline: after.deadline,
     fallback: after.fallback,
+    costs: after.stageCosts.filter(({ generation }) => generation === after.stageCosts.at(-1)?.generation),
   }
 }
 

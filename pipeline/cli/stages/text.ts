@@ -51,6 +51,7 @@ const describeWorker = (one: WorkerShares, colors: Colors): string => {
       ...(one.fallback
         ? [['fallback', `${one.fallback.model}; it has answered ${count(one.fallback.records)} records`] as const]
         : []),
+      ...one.costs.flatMap((model) => costTexts(model).map((text) => ['costs', text] as const)),
     ],
     colors,
   )
@@ -69,3 +70,12 @@ const describeWorker = (one: WorkerShares, colors: Colors): string => {
   )
   return `${head}\n\n${stages}`
 }
+
+/** What the stages of a model cost by batch size. */
+const costTexts = ({ model, stages }: WorkerShares['costs'][number]): string[] =>
+  stages.map(({ stage, table }) => {
+    const sizes = table.map(
+      ({ rows, p50Ms, p99Ms }) => `${count(rows)}: ${milliseconds(p50Ms)} / ${milliseconds(p99Ms)}`,
+    )
+    return `${model}, ${stage}: ms a batch, p50 / p99, by records: ${sizes.join(', ')}`
+  })

@@ -30,6 +30,10 @@ test('a running worker says where its time goes', async () => {
   expect(stdout).toMatch(/^worker +w1 at http/m)
   expect(stdout).toMatch(/^main thread +\d+ % busy: decode \d+ %, encode \d+ %, Kafka and the rest \d+ %$/m)
   expect(stdout).toMatch(/^infer +\d+ %/m)
+  // What nothing has been scored of yet is known from its verification.
+  expect(stdout).toMatch(
+    /^costs +digits@1, inference: ms a batch, p50 \/ p99, by records: 1: [\d.]+ \/ [\d.]+, .*2,048: /m,
+  )
 
   // The status says so too, of the workers of the deployment that it finds.
   const said = await millrace(['status', '--url', url], { environment })
@@ -58,6 +62,12 @@ test('who missed a deadline is told with where that was found', () => {
   )
 })
 
+test('of a deadline that nothing has come under yet, no figures are told', () => {
+  const slack = [{ stage: 'publish', p50Ms: 0, leastMs: 0 }]
+  const missed = { admission: 0, inference: 0, publish: 0 }
+  expect(deadlineText({ class: 'soft', ms: 50, records: 0, missed, slack })).toBe('soft, 50 ms; no record yet')
+})
+
 test('where no worker can be asked, it says where it looked and what to do', async () => {
   const url = `http://127.0.0.1:${(await availablePorts([undefined]))[0]}`
   const { code, stderr } = await millrace(['status', '--stages', '--url', url])
@@ -79,7 +89,7 @@ test('workers are looked for where the group has them, and on this machine where
 
 const look = (at: number, active: number, infer: number): Look => ({
   ...{ worker: 'w', url: 'http://w', at, mainThread: { activeMs: active, idleMs: at - active } },
-  ...{ deadline: null, fallback: null },
+  ...{ deadline: null, fallback: null, stageCosts: [] },
   pipe: {
     ...{ records: infer, inFlight: 0, closedBy: {} },
     stages: [{ stage: 'infer', totalMs: 2 * infer, waitMs: infer, batches: infer / 10, records: infer }],
