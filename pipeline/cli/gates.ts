@@ -9,7 +9,7 @@ import type { TrustedKey } from '../model/keys.js'
 import { openStore } from '../model/store.js'
 import { verifyBundle, type WriterSchema } from '../model/verifier.js'
 import { trustedKeysOf } from '../trusted-keys.js'
-import { verifyForSwitch } from '../verification.js'
+import { limitsOf, verifyForSwitch } from '../verification.js'
 import type { Context } from './context.js'
 import { CommandFailed } from './failure.js'
 import { collect } from './options.js'
@@ -38,13 +38,16 @@ export const reportGates = async (context: Context, path: string, flags: GateFla
     sources.get('deployment') === 'flag'
       ? await verifyBeside(context, path, trustedKeys)
       : await verifyBundle(path, {
-          trustedKeys,
+          ...limitsOf({ config: (await context.loadConfig(nowhere)).config, trustedKeys }),
           writerSchemas: flags.topic === undefined ? [] : await versionsOf(context, flags.topic),
           signal,
         })
   output.result({ path, ...report }, () => showGates(report.gates, output.colors))
   if (!report.ok) throw new CommandFailed('a gate refused the bundle')
 }
+
+/** Where no deployment is meant: settings count all the same, a deadline among them. */
+const nowhere = { deployment: 'none', brokers: ['none:9092'], registry: 'http://none' }
 
 /** As a worker of the deployment would: with its settings, against its input, beside the model that scores there now. */
 const verifyBeside = async (context: Context, path: string, keys: readonly TrustedKey[]): Promise<GateReport> => {

@@ -83,8 +83,8 @@ export const addBundle = (program: Command, session: Session): void => {
   const check = gateOptions(bundle.command('check'))
     .summary('try a folder or an archive through every gate')
     .description(
-      'Puts a bundle through every gate that stands before a switch: digests, schema, graphs, loading, golden cases, latency and budgets. The ' +
-        'model runs in a process of its own.',
+      'Puts a bundle through every gate that stands before a switch: digests, schema, graphs, loading, golden cases, latency, budgets, and ' +
+        'the deadline where one is set. The model runs in a process of its own.',
     )
     .argument('<path>', 'folder or .tar.gz')
     .action((path: string, flags: GateFlags) => reportGates(contextOf(session, check), path, flags))

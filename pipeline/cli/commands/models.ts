@@ -58,8 +58,8 @@ export const addModels = (program: Command, session: Session): void => {
     add(
       'verify',
       'try one through every gate',
-      'Puts a bundle through every gate that stands before a switch: digests, schema, graphs, loading, golden cases, latency and budgets. The ' +
-        'model runs in a process of its own.',
+      'Puts a bundle through every gate that stands before a switch: digests, schema, graphs, loading, golden cases, latency, budgets, and ' +
+        'the deadline where one is set. The model runs in a process of its own.',
     ),
   ).argument('<model>', reference)
   verify.action(async (ref: string, flags: StoreFlags & GateFlags) => {
