@@ -2,6 +2,9 @@
 import { z } from 'zod'
 import type { DeadlineRule } from '../stages/ports.js'
 
+/** A deadline is a day at most. */
+export const longestMs = 24 * 3_600_000
+
 export const deadline = z
   .strictObject({
     class: z
@@ -11,7 +14,7 @@ export const deadline = z
       .number()
       .int()
       .positive()
-      .max(24 * 3_600_000)
+      .max(longestMs)
       .describe('from the timestamp of a record to its prediction; the header millrace.deadline may shorten it'),
     fallback: z
       .string()

@@ -6,7 +6,7 @@ import { profileBundle } from '../model/profile.js'
 import { openStore } from '../model/store.js'
 import type { Context } from './context.js'
 
-/** Undefined where nobody asks for hard, or the bundle is not here to be measured. `firm`: the same call, if it had asked for firm. */
+/** Undefined where nobody asks for hard, or the bundle is not here to be measured. `firm`: the same call, if it had asked for a long firm one. */
 export const hardRefusal = async (context: Context, firm: Context): Promise<MillraceError | undefined> => {
   const { values } = await context.readSettings()
   if (valueAt(values, 'deadline.class') !== 'hard') return undefined

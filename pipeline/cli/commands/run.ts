@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { type Config, parseConfig } from '../../config.js'
+import { longestMs } from '../../config-deadline.js'
 import { isLoopback } from '../../config-http.js'
 import { startServedWorker } from '../../serve.js'
 import { growYoungGenerationAtOnce } from '../../young-generation.js'
@@ -41,7 +42,7 @@ export const addRun = (program: Command, session: Session): void => {
         'http.port': flags.port,
         'http.enabled': flags.http ? undefined : 'false',
       }
-      const firm = contextOf(session, command, { ...values, 'deadline.class': 'firm' })
+      const firm = contextOf(session, command, { ...values, 'deadline.class': 'firm', 'deadline.ms': `${longestMs}` })
       return run(contextOf(session, command, values), firm, flags)
     })
   examples(
@@ -52,7 +53,7 @@ export const addRun = (program: Command, session: Session): void => {
   )
 }
 
-/** `firm`: the same call, if it asks for a firm deadline. */
+/** `firm`: the same call, if it asks for a firm deadline that leaves time for everything. */
 const run = async (context: Context, firm: Context, { id }: RunFlags): Promise<void> => {
   growYoungGenerationAtOnce()
   const { config, sources } = await context.loadConfig().catch(async (error) => {

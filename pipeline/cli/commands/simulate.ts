@@ -1,13 +1,12 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { MillraceError } from '../../../stages/errors.js'
 import { between } from '../../between.js'
-import { type Arrival, type Fate, type SimulatedModel, type Simulation, simulate } from '../../simulate.js'
+import { type Arrival, type SimulatedModel, simulate } from '../../simulate.js'
 import { type Context, contextOf } from '../context.js'
-import { count } from '../format.js'
 import { examples, numberFromZero, positiveNumber, wholeNumber } from '../options.js'
-import { facts } from '../output.js'
 import type { Session } from '../session.js'
 import { type ProfileTable, readProfile, readTrace } from '../simulation-files.js'
+import { describeSimulation, summarise } from '../simulation-text.js'
 
 interface SimulateFlags {
   readonly profile: string
@@ -23,20 +22,24 @@ interface SimulateFlags {
   readonly maxDelayMs: number
 }
 
+/** What a trace says of itself. */
+const steadily = (flags: string, what: string, parse: (text: string) => number, usual: number) =>
+  new Option(flags, what).argParser(parse).default(usual).conflicts('trace')
+
 export const addSimulate = (program: Command, session: Session): void => {
   const command = program
     .command('simulate')
     .summary('what would come in time')
     .description(
       'Sends a trace, or a steady rate, through the scheduling of the pipe on a virtual clock, with a model that takes what its profile says. ' +
-        'A trace has one record a line: {"at": ms, "partition": n, "deadlineMs": ms, if it has its own}.',
+        'A trace has one record a line: {"at": ms, "partition": n, "deadlineMs": ms, if it has less than the others}.',
     )
     .requiredOption('--profile <file>', 'what `millrace profile --json` has written')
     .option('--fallback <file>', 'the same of a faster bundle: it answers what the model cannot have ready in time')
     .option('--trace <file>', 'JSON lines; a steady rate by default')
-    .option('--rate <number>', 'records a second', positiveNumber, 1_000)
-    .option('--seconds <number>', 'for so long', positiveNumber, 10)
-    .option('--partitions <number>', 'in turn', wholeNumber(1, 10_000), 4)
+    .addOption(steadily('--rate <number>', 'records a second', positiveNumber, 1_000))
+    .addOption(steadily('--seconds <number>', 'for so long', positiveNumber, 10))
+    .addOption(steadily('--partitions <number>', 'in turn', wholeNumber(1, 10_000), 4))
     .option('--deadline-ms <ms>', 'from the time of a record', positiveNumber, 100)
     .option('--class <class>', 'soft or firm', 'firm')
     .option('--after-ms <ms>', 'from scored to acknowledged', numberFromZero, 5)
@@ -74,16 +77,8 @@ const run = async (context: Context, flags: SimulateFlags): Promise<void> => {
     concurrency: 2,
     afterMs: () => afterMs,
   })
-  const summary = { ...summarise(simulated), ...(flags.fallback !== undefined && { byFallback: answered(simulated) }) }
-  context.output.result(summary, () =>
-    facts(
-      Object.entries(summary).map(([name, value]) => [
-        name,
-        value < 1 ? String(Number(value.toFixed(3))) : count(value),
-      ]),
-      context.output.colors,
-    ),
-  )
+  const summary = summarise(simulated, flags.fallback !== undefined)
+  context.output.result(summary, () => describeSimulation(summary, context.output.colors))
 }
 
 /** One batch in fifty takes as long as one in a hundred may. */
@@ -97,28 +92,3 @@ const steady = ({ rate, seconds, partitions }: SimulateFlags): Arrival[] =>
     at: (1_000 * index) / rate,
     partition: index % partitions,
   }))
-
-/** By the fallback, in time. */
-const answered = ({ fates }: Simulation): number =>
-  fates.filter(({ byFallback, result }) => byFallback && result === 'in-time').length
-
-const summarise = ({ fates, busyMs, elapsedMs }: Simulation) => {
-  const of = (result: Fate['result']) => fates.filter((fate) => fate.result === result).length
-  const slack = fates
-    .filter(({ result }) => result === 'in-time')
-    .map(({ deadline, readyAt }) => deadline - readyAt)
-    .sort((one, other) => one - other)
-  const inTime = of('in-time')
-  return {
-    records: fates.length,
-    inTime,
-    late: of('late'),
-    dropped: of('dropped'),
-    withheld: of('withheld'),
-    missRatio: fates.length === 0 ? 0 : 1 - inTime / fates.length,
-    goodputPerSecond: elapsedMs > 0 ? (1_000 * inTime) / elapsedMs : 0,
-    modelBusy: elapsedMs > 0 ? busyMs / elapsedMs : 0,
-    leastSlackMs: slack[0] ?? 0,
-    medianSlackMs: slack[slack.length >> 1] ?? 0,
-  }
-}

@@ -44,11 +44,12 @@ test('firm is said of what was run often enough to tell, soft of the rest', asyn
 
 test('a worker that is asked for a hard deadline refuses, with the firm one that its model can keep', async () => {
   const settings = ['--deployment', 'd', '--model', 'digits@1', '--bundles', resolve('models/bundles')]
-  const hard = ['--set', 'deadline.class=hard', '--set', 'deadline.ms=50', '--set', 'batch.maxRecords=64']
-  const { code, stderr } = await millrace(['run', ...settings, ...hard])
+  // Not even a firm one could be as short as that.
+  const hard = ['deadline.class=hard', 'deadline.ms=50', 'batch.maxRecords=64', 'delivery=exactly-once']
+  const { code, stderr } = await millrace(['run', ...settings, ...hard.flatMap((one) => ['--set', one])])
   expect(code).toBe(2)
   expect(stderr).toMatch(
-    /hard cannot be promised.*ask for firm.*digits@1 can keep a firm one from \d+ ms on for batches of 1 \(p99 [\d.]+ \+ batch.maxDelayMs 1\), from \d+ ms on for batches of 64/,
+    /hard cannot be promised.*ask for firm.*digits@1 can keep a firm one from \d+ ms on for batches of 1 \(p99 [\d.]+ \+ batch.maxDelayMs 1 \+ transactionIntervalMs 100\), from \d+ ms on for batches of 64/,
   )
 })
 
@@ -74,6 +75,11 @@ test('a simulation says which records come in time', async () => {
     directory,
   })
   expect(both).toMatchObject({ records: 3, inTime: 3, byFallback: 1, dropped: 0 })
+
+  const { stdout } = await millrace(['simulate', ...options, '--fallback', 'small.json'], { directory })
+  expect(stdout).toMatch(
+    /records +3\nin time +3 \(100 %\); .*\n +1 \(33.3 %\) by the fallback\nlate +0 \(0 %\).*\ndropped +0 \(0 %\).*\nwithheld +0 \(0 %\)/,
+  )
 })
 
 test('what is no profile or no trace is told where', async () => {
@@ -99,7 +105,12 @@ test('what is no profile or no trace is told where', async () => {
   }
 })
 
-test('a simulation asks for times that can be', async () => {
+test('a simulation asks for times that can be, and either for a trace or for a rate', async () => {
+  const both = await millrace(['simulate', '--profile', 'profile.json', '--trace', 'trace.jsonl', '--rate', '5'])
+  expect([both.code, both.stderr]).toEqual([
+    2,
+    expect.stringMatching(/'--rate <number>' cannot be used with .*'--trace/),
+  ])
   for (const wrong of ['soon', '-1'])
     expect(await millrace(['simulate', '--profile', 'profile.json', '--after-ms', wrong])).toMatchObject({
       code: 2,
