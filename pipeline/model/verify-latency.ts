@@ -136,7 +136,7 @@ export function budgetFinding(budget: StageBudget, rows: number, times: readonly
   const budgetMs = budgetFor(budget, rows)
   const p99 = quantile(times, 0.99)
   const missRatio = times.filter((time) => time > budgetMs).length / times.length
-  const runs = `p99 ${ms(p99)} ms per ${rows} records, ${Number((missRatio * 100).toFixed(2))} % of ${times.length} runs missed ${budgetMs} ms`
+  const runs = `p99 ${ms(p99)} ms per ${rows === 1 ? 'record' : `${rows} records`}, ${Number((missRatio * 100).toFixed(2))} % of ${times.length} runs missed ${budgetMs} ms`
   const per = table.length === 1 ? '' : `Per${rows}`
   const measured = { [`${stage}P99Ms${per}`]: p99, [`${stage}MissRatio${per}`]: missRatio }
   if (kind === 'hard')

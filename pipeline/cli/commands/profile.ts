@@ -73,9 +73,9 @@ const describe = (profile: Profile, colors: Colors): string => {
         ms(p50Ms),
         ms(p99Ms),
         ...present.map((stage) => ms(spent[stage]?.p99Ms ?? 0)),
-        count((1_000 * size) / p50Ms),
+        figure((1_000 * size) / p50Ms),
         count(runs),
-        `${'█'.repeat(Math.max(1, Math.round((barWidth * perRecord[index]!) / most)))} ${perRecord[index]!.toPrecision(3)}`,
+        `${'█'.repeat(Math.max(1, Math.round((barWidth * perRecord[index]!) / most)))} ${figure(perRecord[index]!)}`,
       ]),
       { colors, align: [...new Array(present.length + 5).fill('right'), 'left'] },
     ),
@@ -94,3 +94,6 @@ const describe = (profile: Profile, colors: Colors): string => {
 }
 
 const ms = (value: number): string => (value < 10 ? value.toFixed(3) : value.toFixed(1))
+
+/** Three digits, or all before the point. */
+const figure = (value: number): string => (value < 1_000 ? value.toPrecision(3) : count(value))
