@@ -11,6 +11,7 @@ import type { TrustedKey } from './model/signature.js'
 import type { BundleStore } from './model/store.js'
 import { verifiedMarks } from './model/verified-marks.js'
 import { type VerifyOptions, verifyBundle, type WriterSchema } from './model/verifier.js'
+import { tellOf } from './model/verify-latency.js'
 
 /** The model that scores now. */
 export type Incumbent = Pick<Generation, 'model' | 'digest' | 'plan'>
@@ -31,7 +32,7 @@ export interface VerificationOptions extends Omit<InputSources, 'topic' | 'timeo
  * newest records beside the incumbent. Three shorten it: a bundle that passed in the same company a while ago, and one that was verified on
  * this machine when nothing scores yet (and no deadline asks how fast it is) or the group has settled on it, are only loaded with care; and of
  * one that is settled it is only asked whether it can run here. What it costs is kept with the mark that it passed: where there is a deadline,
- * that is measured whatever else is left out, unless it is known.
+ * that is measured whatever else is left out, unless it is known of all sizes.
  */
 export function createVerification(
   options: VerificationOptions,
@@ -43,7 +44,7 @@ export function createVerification(
   return async (path, { ref, digest, settled }) => {
     const active = incumbent()
     const mark = await marks.of(digest)
-    const latency = config.deadline !== undefined && !mark?.costs
+    const latency = config.deadline !== undefined && !tellOf(mark?.costs ?? [], costSizes(config))
     // Whether a deadline can be kept is a question of the deployment, not only of the machine.
     if (mark && !latency && (settled || !(active || config.deadline))) return undefined
     const limits = limitsOf(options)
@@ -57,7 +58,7 @@ export function createVerification(
       if (passed.has(company)) return undefined
       // Where nothing scores yet, records wait: what cannot refuse the bundle is measured briefly.
       const brief = active || config.deadline ? {} : { latencyMs: 0 }
-      const asked = { ...options, latency: !mark?.costs || active !== undefined, ...brief }
+      const asked = { ...options, latency: latency || !mark?.costs || active !== undefined, ...brief }
       const report = await verifyForSwitch(path, asked, schemas, active)
       if (report.ok) passed.add(company)
       return report

@@ -47,6 +47,17 @@ export async function measure(model: LocalModel, rows: Rows, measureMs: number, 
   return { rows: rows.count, totalMs: ascending(totalMs), graphMs }
 }
 
+/** Whether a batch of a size is left out, by what a smaller one took. */
+const tooLong = (ms: number, rows: number, size: number): boolean => (ms / rows) * size > 5 * longestRunMs
+
+/** Whether what was measured before tells of all these sizes, but for those that are left out. */
+export const tellOf = (costs: readonly MeasuredCost[], sizes: readonly number[]): boolean =>
+  sizes.every((size) => {
+    if (costs.some(({ rows }) => rows === size)) return true
+    const smaller = costs.filter(({ rows }) => rows < size).at(-1)
+    return smaller !== undefined && tooLong(smaller.p50Ms, smaller.rows, size)
+  })
+
 /** Measures each batch size, the smallest first; sizes that would take too long are left out. */
 export async function measureSizes(
   model: LocalModel,
@@ -58,7 +69,7 @@ export async function measureSizes(
   const measured: Measured[] = []
   for (const size of [...sizes].sort((a, b) => a - b)) {
     const last = measured.at(-1)
-    if (last && (quantile(last.totalMs, 0.5) / last.rows) * size > 5 * longestRunMs) break
+    if (last && tooLong(quantile(last.totalMs, 0.5), last.rows, size)) break
     measured.push(await measure(model, rowsOf(size), measureMs, atMost))
   }
   return measured

@@ -143,37 +143,34 @@ test('a start needs no second verification of what this machine has verified, no
   expect(reason).not.toMatch(/writers|replay|budget/)
 })
 
-test.each([{ class: 'soft', ms: 60_000 }, undefined] as const)(
-  'what a bundle costs is measured when it is verified, and whoever loads it again knows it at once: deadline %j',
-  async (deadline) => {
-    const directory = await storeWith('digits@1')
-    const deployment = await createDeployment({ partitions: 1 })
-    const settings = {
-      bundles: { directory },
-      verification: { ...short, batchSizes: [1, 64] },
-      batch: { maxRecords: 64 },
-      deadline,
-    }
-    await (await deployment.worker(settings)).stop()
-    const { digest } = await openStore(directory).find('digits@1')
-    const marks = verifiedMarks(directory)
-    const costs = (await marks.of(digest))?.costs ?? []
-    expect(costs.map(({ rows }) => rows)).toEqual([1, 64])
+test('what a bundle costs is measured when it is verified, and whoever loads it again knows it at once, unless a deadline asks for more', async () => {
+  const directory = await storeWith('digits@1')
+  const deployment = await createDeployment({ partitions: 1 })
+  const { digest } = await openStore(directory).find('digits@1')
+  const marks = verifiedMarks(directory)
+  const settings = { bundles: { directory }, verification: short, batch: { maxRecords: 64 } }
+  const known = async () => (await marks.of(digest))?.costs ?? []
+  const sizes = async () => (await known()).map(({ rows }) => rows)
 
-    await marks.add(
-      digest,
-      costs.map((cost) => ({ ...cost, runs: 77 })),
-    )
-    const again = await deployment.worker(settings)
-    await deployment.sendDigits(1)
-    await deployment.answered()
-    const [{ stages }] = again.status.stageCosts as [(typeof again.status.stageCosts)[number]]
-    expect(stages[0]?.table).toMatchObject([
-      { rows: 1, batches: 1 },
-      { rows: 64, batches: 77 },
-    ])
-  },
-)
+  await (await deployment.worker(settings)).stop()
+  expect(await sizes()).toEqual([1])
+  const withDeadline = { ...settings, deadline: { class: 'soft', ms: 60_000 } } as const
+  await (await deployment.worker(withDeadline)).stop()
+  expect(await sizes()).toEqual([1, 64])
+
+  await marks.add(
+    digest,
+    (await known()).map((cost) => ({ ...cost, runs: 77 })),
+  )
+  const again = await deployment.worker(withDeadline)
+  await deployment.sendDigits(1)
+  await deployment.answered()
+  const [{ stages }] = again.status.stageCosts as [(typeof again.status.stageCosts)[number]]
+  expect(stages[0]?.table).toMatchObject([
+    { rows: 1, batches: 1 },
+    { rows: 64, batches: 77 },
+  ])
+})
 
 test('where keys are trusted, a bundle that nobody signed is refused', async () => {
   const directory = await storeWith('digits@1', 'digits@2')
