@@ -115,8 +115,6 @@ test('exactly once, a crash while the fallback answers loses nothing, and nothin
   const config = join(directory, 'worker.json')
   await writeFile(config, JSON.stringify({ ...deployment.settings, ...settings }))
   const crashing = startMillrace(['run', '--config', config])
-  await sendWithin(deployment, 0, 600_000)
-  await predictions.until(answeredBy('digits@slow', 1))
   const stream = hurry(deployment)
   // Transactions are open nearly all of the time.
   await predictions.until(answeredBy('digits@1', 1, 10))
@@ -141,8 +139,6 @@ test('through a shadow, a canary and a switch the fallback goes on: each answer 
   const { deployment, directory, settings } = await createSlow({ delivery: 'exactly-once' })
   const { predictions, command } = deployment
   const worker = await deployment.worker(settings)
-  await sendWithin(deployment, 0, 600_000)
-  await predictions.until(answeredBy('digits@slow', 1))
   const stream = hurry(deployment)
   await predictions.until(answeredBy('digits@1', 1, 5))
 
