@@ -22,6 +22,9 @@ export interface Judged {
 export interface Figures {
   readonly sent: number
   readonly predictions: number
+  /** records without a prediction because of their firm deadline */
+  readonly late: number
+  /** records with neither */
   readonly missing: number
   readonly duplicates: number
   readonly latencyMs: Percentiles | undefined
@@ -36,7 +39,9 @@ export interface Judge {
   sent(partition: number, records: number): void
   /** `timestamp`: of the input, `wallClock`: when the prediction was received; `now`: the same on a clock that never jumps. */
   predicted(prediction: Prediction, timestamp: number, wallClock: number, now: number): void
-  /** records without a prediction */
+  /** There is a late record of what was sent there: nothing else is to come of it. */
+  late(partition: number, offset: number): void
+  /** records without an answer */
   readonly open: number
   readonly predictions: number
   readonly latency: Percentiles | undefined
@@ -58,6 +63,7 @@ export const createJudge = (scans: Pick<Scans, 'byId'>, partitionCount: number):
   const rates = createRates()
   const switches = createSwitches(partitionCount)
   const partitions = new Map<number, { model: string; generation: number }>()
+  let late = 0
   let newest: Judged | undefined
   let newestMistake: Judged | undefined
   let [firstGeneration, lastGeneration, generations] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]
@@ -87,11 +93,15 @@ export const createJudge = (scans: Pick<Scans, 'byId'>, partitionCount: number):
       lastGeneration = Math.max(lastGeneration, generation)
       look(prediction)
     },
+    late(partition, offset) {
+      coverage.answer(partition, offset)
+      late++
+    },
     get open() {
       return coverage.open
     },
     get predictions() {
-      return coverage.answered + coverage.duplicates
+      return coverage.answered + coverage.duplicates - late
     },
     get latency() {
       return latencies.recent
@@ -113,7 +123,8 @@ export const createJudge = (scans: Pick<Scans, 'byId'>, partitionCount: number):
     },
     figures: () => ({
       sent: coverage.sent,
-      predictions: coverage.answered + coverage.duplicates,
+      predictions: coverage.answered + coverage.duplicates - late,
+      late,
       missing: coverage.open,
       duplicates: coverage.duplicates,
       latencyMs: latencies.all,

@@ -5,10 +5,11 @@ import type { Figures } from './judge.js'
 import { milliseconds, percent } from './view.js'
 
 export const report = (figures: Figures & { readonly recordsIn: number }, colors: Colors): string => {
-  const { recordsIn, predictions, missing, duplicates, latencyMs, switches, steadyGapMs, models } = figures
+  const { recordsIn, predictions, late, missing, duplicates, latencyMs, switches, steadyGapMs, models } = figures
   const totals: [string, string][] = [
     ['records in', count(recordsIn)],
     ['predictions out', count(predictions)],
+    ...(late === 0 ? [] : [['late records', count(late)] satisfies [string, string]]),
     ['missing', missing === 0 ? colors.green('0') : colors.red(count(missing))],
     ['duplicates', count(duplicates)],
     ['latency p50', latencyMs ? milliseconds(latencyMs.p50) : '—'],

@@ -41,7 +41,9 @@ export const stream = async (options: StreamOptions): Promise<void> => {
   const stop = () => flowing.abort()
   options.signal.addEventListener('abort', stop, { once: true })
   if (options.signal.aborted) stop()
-  const watching = Promise.all([watchPredictions(options, reading.signal), watchEvents(options, reading.signal)])
+  const watching = Promise.all(
+    [watchPredictions, watchLate, watchEvents].map((watch) => watch(options, reading.signal)),
+  )
   const feeding = feed({
     ...options,
     topic: options.config.topics.input,
@@ -96,6 +98,15 @@ const watchPredictions = async ({ config, kafka, registry, judge }: StreamOption
     for (const { value, timestamp } of records)
       judge.predicted(await decodePrediction(value ?? Buffer.alloc(0)), timestamp, wallClock, now)
   }
+}
+
+const watchLate = async ({ config, kafka, registry, judge }: StreamOptions, signal: AbortSignal) => {
+  const { decodeLate } = createMessageCodec(registry)
+  for await (const { records } of readTopic(kafka, config.topics.late, { from: 'beginning', follow: true, signal }))
+    for (const { value } of records) {
+      const { partition, offset } = await decodeLate(value ?? Buffer.alloc(0))
+      judge.late(partition, offset)
+    }
 }
 
 const watchEvents = async ({ config, kafka, registry, onEvent }: StreamOptions, signal: AbortSignal) => {

@@ -47,6 +47,15 @@ test('coverage counts like a set of offsets does, whatever is repeated, passed o
   )
 })
 
+test('a record that is late is neither a prediction nor missing', () => {
+  const judge = judgeOfOne()
+  judge.sent(0, 3)
+  judge.late(0, 1)
+  judge.predicted(prediction({}), 1_000, 1_010, 0)
+  expect(judge.open).toBe(1)
+  expect(judge.figures()).toMatchObject({ sent: 3, predictions: 1, late: 1, missing: 1, duplicates: 0 })
+})
+
 test('a duplicate is counted and changes nothing else', () => {
   const judge = judgeOfOne()
   judge.sent(0, 2)
