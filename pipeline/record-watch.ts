@@ -32,7 +32,15 @@ const lastOfPartition = 50
 /** A fetch that brings more is part of a flood. */
 const mostAtOnce = 500
 const mostKinds = 40
-const nothing: Watched<never> = { latest: [], counts: {}, since: null, skipped: 0, known: false, trouble: null }
+const nothing: Watched<never> = {
+  latest: [],
+  counts: {},
+  since: null,
+  whole: true,
+  skipped: 0,
+  known: false,
+  trouble: null,
+}
 
 export function createRecordWatch<Sample extends { readonly at: number }>(
   options: RecordWatchOptions<Sample>,
@@ -77,6 +85,7 @@ export function createRecordWatch<Sample extends { readonly at: number }>(
         signal,
         onState,
       })) {
+        if (!next.has(partition) && records[0]!.offset > 0) become({ whole: false })
         const seenTo = before.get(partition)
         before.delete(partition)
         if (seenTo !== undefined && records[0]!.offset > seenTo)

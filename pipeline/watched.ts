@@ -6,6 +6,8 @@ export interface Watched<Sample> {
   readonly counts: Readonly<Record<string, number>>
   /** when the first of them was written, in milliseconds since the epoch; null before there is one */
   readonly since: number | null
+  /** false where there were more before those that were looked at first */
+  readonly whole: boolean
   /** about how many came too fast to be looked at */
   readonly skipped: number
   /** false until what there was as the looking began has been read */

@@ -105,6 +105,13 @@ test('what came between two looks is counted as skipped', async () => {
   await expect.poll(() => watch.current).toMatchObject({ counts: { undecodable: 502 }, skipped: 1 + 399 })
 })
 
+test('it is said whether those that were there at first are all that there are', async () => {
+  const [begun, cut] = [0, 70].map((offset) => watchOver([() => [run(0, letter(offset)), run(0, letter(offset + 1))]]))
+  for (const { look } of [begun!, cut!]) look()
+  await expect.poll(() => [begun, cut].map((one) => one!.watch.current.known)).toEqual([true, true])
+  expect([begun, cut].map((one) => one!.watch.current.whole)).toEqual([true, false])
+})
+
 test('where records are not to be shown they are only counted', async () => {
   const { watch, look } = watchOver([() => [run(0, letter(1), letter(2))]], { shown: false })
   look()
