@@ -50,6 +50,8 @@ interface Lane {
   served: number
 }
 
+/** handed on in one turn of the event loop: some milliseconds of work */
+const recordsPerTurn = 8_192
 /** One that is handed on and one that follows it. */
 const maxWaiting = 2
 /** how soon idle partitions are asked again while others are not to be asked */
@@ -121,7 +123,7 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
         if (!(await serve(lane))) return
         if (lane.waiting.length > 0) turns.push(lane)
         // All that was fetched would else be decoded in one turn of the event loop: what is scored and acknowledged meanwhile would wait for it.
-        if (turns.length === 0 || inTurn < options.maxRecordsPerRun) continue
+        if (turns.length === 0 || inTurn < recordsPerTurn) continue
         inTurn = 0
         await setImmediate()
       }
