@@ -33,6 +33,8 @@ const against =
 const goals: readonly Goal[] = [
   times('W1 throughput, steady, to java plain', 1, 1.5, against('w1, steady', 'java plain')),
   times('W1 throughput, steady, to Kafka Streams', 2.5, 2.5, against('w1, steady', 'kafka streams')),
+  times('W1 throughput of 2,000,000 records, to java plain', 1, 1.5, against('w1 long, steady', 'java plain')),
+  times('W1 throughput of 2,000,000 records, to Kafka Streams', 2.5, 2.5, against('w1 long, steady', 'kafka streams')),
   times('W2 throughput, steady, to java plain', 1, 1.5, against('w2, steady', 'java plain')),
   times('W2 throughput, steady, to python plain', 1, 1.5, against('w2, steady', 'python plain')),
   times('W2 throughput of 400,000 records, to java plain', 1, 1.5, against('w2 long, steady', 'java plain')),
@@ -54,6 +56,16 @@ const goals: readonly Goal[] = [
   ),
   times('exactly once, W1 steady, to Kafka Streams', 3, 3, against('w1 exactly once, steady', 'kafka streams')),
   times('exactly once, W1 steady, to java plain', 0, 1, against('w1 exactly once, steady', 'java plain')),
+  times('exactly once, 2,000,000 records, to at least once', 0.8, 0.8, (find) =>
+    ratio(find('w1 long exactly once, steady'), find('w1 long, steady')),
+  ),
+  times(
+    'exactly once, 2,000,000 records, to Kafka Streams',
+    3,
+    3,
+    against('w1 long exactly once, steady', 'kafka streams'),
+  ),
+  times('exactly once, 2,000,000 records, to java plain', 0, 1, against('w1 long exactly once, steady', 'java plain')),
   atMost('exactly once, p99 at 5000/s, to Kafka Streams', '×', 1, 1, (find) =>
     ratio(find('latency at 5000/s exactly once, p99'), find('latency at 5000/s exactly once, p99', 'kafka streams')),
   ),
