@@ -40,6 +40,7 @@ const vocabulary: Record<string, readonly string[]> = {
   ports: ['InferenceError'],
   publish: ['publish'],
   'record-bytes': ['recordBytes'],
+  'record-pool': ['giveBackRecord', 'giveBackReply', 'placedRecord', 'reply'],
   refund: ['refund'],
   'score-batch': ['scoreBatch'],
   shadow: ['shadow'],
