@@ -104,8 +104,8 @@ describe('a verification in another process', () => {
     const loader = createModelLoader({ store: openStore(folder), scorer: never, verify })
     await expect(loader.load('pair@1')).rejects.toMatchObject({
       code: 'verification-late',
-      // On a busy machine it may not have come as far as its golden cases.
-      detail: expect.stringMatching(/^pair@1: \w+: not done after 1500 ms$/),
+      // On a busy machine it may not have come as far as its golden cases, or as reading which bundle it is.
+      detail: expect.stringMatching(/^(pair@1|bundle): \w+: not done after 1500 ms$/),
     })
   })
 
