@@ -8,7 +8,7 @@ import { lineOf } from '../stages/errors.js'
 import type { SourceRecord } from '../stages/ports.js'
 import { createBackoff, pause } from './backoff.js'
 import type { ReadRecords, ReadTopicOptions } from './kafka/topic-reader.js'
-import type { Watched } from './watched.js'
+import { notLookedAt, type Watched } from './watched.js'
 
 export interface RecordWatch<Sample> {
   /** A new object after every change; nothing while nobody looks. */
@@ -32,21 +32,12 @@ const lastOfPartition = 50
 /** A fetch that brings more is part of a flood. */
 const mostAtOnce = 500
 const mostKinds = 40
-const nothing: Watched<never> = {
-  latest: [],
-  counts: {},
-  since: null,
-  whole: true,
-  skipped: 0,
-  known: false,
-  trouble: null,
-}
 
 export function createRecordWatch<Sample extends { readonly at: number }>(
   options: RecordWatchOptions<Sample>,
 ): RecordWatch<Sample> {
   const { read, sample, kindOf, shown = true } = options
-  let current: Watched<Sample> = nothing
+  let current: Watched<Sample> = notLookedAt
   let onlookers = 0
   let looking = new AbortController()
 
@@ -123,7 +114,7 @@ export function createRecordWatch<Sample extends { readonly at: number }>(
       return new Subscription(() => {
         if (--onlookers > 0) return
         looking.abort()
-        current = nothing
+        current = notLookedAt
       })
     },
   }

@@ -15,3 +15,14 @@ export interface Watched<Sample> {
   /** why they cannot be read now; null when they can */
   readonly trouble: string | null
 }
+
+/** Before the looking has begun. */
+export const notLookedAt: Watched<never> = {
+  latest: [],
+  counts: {},
+  since: null,
+  whole: true,
+  skipped: 0,
+  known: false,
+  trouble: null,
+}
