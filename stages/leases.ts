@@ -1,3 +1,4 @@
+import { FewEntries } from './few-entries.js'
 import type { Generation } from './ports.js'
 
 /** The leases that one pipe holds. A generation's session can be freed once every pipe has given its leases back. */
@@ -18,7 +19,7 @@ export interface Leases {
  * ends the pipe with `finalize(leases.releaseAll)`. Calls that are still running then are waited for by `Scorer.close`.
  */
 export function createLeases(): Leases {
-  const counts = new Map<Generation, number>()
+  const counts = new FewEntries<Generation, number>()
   let ended = false
   return {
     retain(generation) {
@@ -36,7 +37,9 @@ export function createLeases(): Leases {
     },
     releaseAll() {
       ended = true
-      for (const [generation, count] of counts) for (let i = 0; i < count; i++) generation.release()
+      counts.forEach((count, generation) => {
+        for (let i = 0; i < count; i++) generation.release()
+      })
       counts.clear()
     },
     get held() {

@@ -15,7 +15,7 @@ export interface BatchMemory {
   /** of all records, where the broker has stamped them */
   readonly appendTime: number | undefined
   /** what `bytes` is part of, when that is used again: each record holds one of it */
-  readonly loan?: LentMemory
+  readonly loan?: LentMemory | undefined
 }
 
 /** A producer may write any 64 bits for a time; what is no exact number comes out as the last that is. */

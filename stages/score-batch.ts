@@ -22,8 +22,9 @@ export async function scoreBatch(batch: MicroBatch, now: () => number, stopped: 
   }
   const scoredAt = now()
   if (models.size === 1) {
-    const { generation } = batch
-    return [{ generation, parts, rows: batch.rows, closedBy, ...answers.get(generation)!, scoredAt }]
+    const { generation, rows } = batch
+    const { outputs, failed } = answers.get(generation)!
+    return [{ generation, parts, rows, closedBy, outputs, failed, scoredAt }]
   }
   const taken = new Map<Generation, number>()
   return runs.map((run) => {

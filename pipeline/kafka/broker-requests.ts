@@ -63,10 +63,12 @@ const install = (): boolean => {
     const { acks = -1, timeout = 30_000, compression = 0, topicData = [] } = data
     if (!topicData.every(({ partitions }) => partitions.every(({ messages }) => chunks.has(messages))))
       return produce.call(this, data)
-    const full = { ...data, acks, timeout, compression, topicData }
+    const { transactionalId, producerId, producerEpoch } = data
+    const full = { acks, timeout, compression, topicData, transactionalId, producerId, producerEpoch }
     const stock = this.lookupRequest(apiKeys.Produce!, requests.Produce)(full)
     const encode = async () => withHeadRoom(await encodeProduce(full, compressor(compression), headRoom))
-    return send(this, { ...stock, request: { ...stock.request, encode } })
+    Object.assign(stock.request, { encode })
+    return send(this, stock)
   }
   return true
 }
@@ -146,12 +148,12 @@ const fetchBatches = async (
   if (apiVersion < 4) throw new MillraceError('config-invalid', 'Kafka before 0.11 is not supported')
   const response = {
     decode: async (payload: Buffer) => {
-      const decoded = decodeFetchResponse(payload, apiVersion)
-      return { ...decoded, clientSideThrottleTime: apiVersion >= 8 ? decoded.throttleMs : 0 }
+      const { throttleMs, partitions } = decodeFetchResponse(payload, apiVersion)
+      return { throttleMs, partitions, clientSideThrottleTime: apiVersion >= 8 ? throttleMs : 0 }
     },
     parse: async (decoded: unknown) => (decoded as FetchResponse).partitions,
   }
-  return (await send(inner, { ...stock, response })) as readonly FetchedBatches[]
+  return (await send(inner, Object.assign(stock, { response }))) as readonly FetchedBatches[]
 }
 
 const readCommitted = 1

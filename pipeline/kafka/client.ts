@@ -2,6 +2,7 @@ import kafkajs, { type Kafka, type KafkaConfig } from 'kafkajs'
 import { registerCompression } from './compression.js'
 import { installCoordinatorErrors } from './coordinator-errors.js'
 import { installRequestTimer } from './request-timer.js'
+import { installRequestsInFlight } from './requests-in-flight.js'
 import { openSocket } from './socket.js'
 import { installWholeResponses } from './whole-responses.js'
 
@@ -77,6 +78,7 @@ const tls = (options: TlsOptions): NonNullable<Exclude<KafkaConfig['ssl'], boole
 export const createKafka = (options: KafkaOptions): Kafka => {
   registerCompression()
   installRequestTimer()
+  installRequestsInFlight()
   installWholeResponses()
   installCoordinatorErrors()
   return new kafkajs.Kafka(kafkaConfig(options))

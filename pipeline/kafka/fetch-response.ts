@@ -11,7 +11,7 @@ export interface FetchedBatches {
   /** record batches one after the other; the last may be cut off */
   readonly bytes: Buffer
   /** what the bytes are part of, when that is used again; one of it is held for them */
-  readonly loan?: LentMemory
+  readonly loan?: LentMemory | undefined
 }
 
 export interface FetchResponse {
@@ -53,7 +53,7 @@ export const decodeFetchResponse = (payload: Buffer, version: number): FetchResp
       if (version >= 11) skip(4)
       const batches = bytes(int32())
       if (batches.length > 0) loan?.hold(1)
-      return { topic, partition, errorCode, aborted, bytes: batches, ...(loan && { loan }) }
+      return { topic, partition, errorCode, aborted, bytes: batches, loan }
     })
   })
   return { throttleMs, partitions: topics.flat() }

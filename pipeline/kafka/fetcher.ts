@@ -64,7 +64,7 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
   const lanes = new Map<number, Lane>()
   /** lanes with something waiting, in turn */
   const turns: Lane[] = []
-  const sleepers = new Set<AbortController>()
+  const sleepers: AbortController[] = []
   let waitingBytes = 0
   /** records handed on since the event loop was last let turn */
   let inTurn = 0
@@ -88,9 +88,9 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
   /** Until something was handed on, or `ms` are over. */
   const sleep = async (ms: number) => {
     const sleeper = new AbortController()
-    sleepers.add(sleeper)
+    sleepers.push(sleeper)
     await pause(ms, sleeper.signal)
-    sleepers.delete(sleeper)
+    sleepers.splice(sleepers.indexOf(sleeper), 1)
   }
 
   /** Hands on the next run of the lane: false when the assignment has ended. */
@@ -157,7 +157,7 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
     lane.covered ??= lane.position
     lane.position = fetched.next
     lane.served = rounds
-    lane.waiting.push({ ...fetched, bytes: answer.bytes.length, loan: answer.loan })
+    lane.waiting.push({ reader: fetched.reader, next: fetched.next, bytes: answer.bytes.length, loan: answer.loan })
     waitingBytes += answer.bytes.length
     if (lane.waiting.length === 1) turns.push(lane)
     if (!pumping) {

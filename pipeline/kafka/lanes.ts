@@ -40,10 +40,12 @@ export interface Lanes {
 }
 
 export const createLanes = (): Lanes => {
+  /** Those with nothing pending stay, which are no more than the topics have partitions: for why, see `FewEntries`. */
   const lanes = new Map<string, Lane>()
+  const busy = () => [...lanes.values()].filter(({ pending }) => pending.length > 0)
   return {
     get size() {
-      return lanes.size
+      return busy().length
     },
     add(topic, partition, records, acknowledge) {
       const key = `${topic}/${partition}`
@@ -51,7 +53,7 @@ export const createLanes = (): Lanes => {
       lanes.set(key, lane)
       lane.pending.push({ records, done: 0, acknowledge })
     },
-    front: (limits) => [...lanes.values()].map((lane) => nextChunk(lane, limits)),
+    front: (limits) => busy().map((lane) => nextChunk(lane, limits)),
     settle({ topic, partition, records }) {
       const key = `${topic}/${partition}`
       const lane = lanes.get(key)
@@ -66,7 +68,6 @@ export const createLanes = (): Lanes => {
           first.acknowledge()
         }
       }
-      if (lane?.pending.length === 0) lanes.delete(key)
     },
     clear: () => lanes.clear(),
   }

@@ -53,7 +53,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
   const backoff = createBackoff(100, 5_000)
   const lanes = createLanes()
   const sender = createSender(options)
-  const unacknowledged = new Set<(error: unknown) => void>()
+  const unacknowledged: ((error: unknown) => void)[] = []
   let limits = requestLimits()
   let pumping: Promise<void> | undefined
   let failure: { readonly error: unknown } | undefined
@@ -72,8 +72,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
   const fail = (error: unknown) => {
     failure ??= { error }
     lanes.clear()
-    for (const reject of unacknowledged) reject(failure.error)
-    unacknowledged.clear()
+    for (const reject of unacknowledged.splice(0)) reject(failure.error)
   }
 
   /** The same chunks until they are through: the broker knows a repeated batch only if it is the same. False: cut them anew. */
@@ -142,11 +141,11 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
         const wanted = outgoing.filter(({ records }) => records.length > 0)
         if (wanted.length === 0) return resolve()
         let left = wanted.length
-        unacknowledged.add(reject)
+        unacknowledged.push(reject)
         const acknowledge = () => {
           left -= 1
           if (left > 0) return
-          unacknowledged.delete(reject)
+          unacknowledged.splice(unacknowledged.indexOf(reject), 1)
           resolve()
         }
         for (const { kind, partition, records } of wanted) lanes.add(topicOf(kind), partition, records, acknowledge)

@@ -157,7 +157,7 @@ const openBatch = (whole: Buffer, records: Buffer, loan: LentMemory | undefined)
   return {
     loan,
     cursor: new RecordCursor({
-      ...(loan && { loan }),
+      loan,
       bytes: records,
       baseOffset: baseOffset(whole, 0),
       baseTimestamp: Number(whole.readBigInt64BE(batch.baseTimestamp)),

@@ -57,7 +57,7 @@ export const createSender = ({ kafka, idempotent = true, compression }: SenderOp
     connect: async () => void (await connected()),
     send: async (chunks) => {
       const current = await connected()
-      await sendChunks((batch) => current.sendBatch({ ...batch, compression }), chunks)
+      await sendChunks((batch) => current.sendBatch(Object.assign(batch, { compression })), chunks)
     },
     drop: async () => {
       const old = producer

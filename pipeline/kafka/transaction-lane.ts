@@ -263,7 +263,7 @@ export const createTransactionLane = (options: TransactionLaneOptions): Transact
           records += part.records.length
           for (const record of part.records) bytes += recordBytes(record)
         }
-        waiting.push({ ...portion, records, bytes, resolve, reject })
+        waiting.push({ covered: portion.covered, parts: portion.parts, records, bytes, resolve, reject })
         waitingRecords += records
         waitingBytes += bytes
         // What only waits for its time wakes nobody.

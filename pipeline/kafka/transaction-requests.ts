@@ -20,7 +20,7 @@ interface InnerBroker {
 /** by transactional id: the group whose offsets its transactions hold */
 const groups = new Map<string, string>()
 /** by transactional id: who has told the transaction that is open of them */
-const told = new Map<string, string>()
+const told = new Map<string, string | undefined>()
 
 /** The offsets that transactions of this id hold are those of the group. Does nothing on a release of kafkajs that is not known. */
 export const holdsOffsetsOf = (groupId: string, transactionalId: string): void => {
@@ -51,7 +51,7 @@ const install = patchOnce<{ prototype: InnerBroker }>('broker', ({ prototype: br
     return answer
   }
   broker.endTxn = function (request) {
-    told.delete(request.transactionalId)
+    told.set(request.transactionalId, undefined)
     return endTxn.call(this, request)
   }
 })

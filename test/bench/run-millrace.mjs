@@ -11,14 +11,14 @@ import { createLogger } from '../../dist/pipeline/logging.js'
 import { initBundle } from '../../dist/pipeline/model/init.js'
 import { createScorer } from '../../dist/pipeline/model/scorer.js'
 import { startWorker } from '../../dist/pipeline/start.js'
-import { growYoungGenerationAtOnce } from '../../dist/pipeline/young-generation.js'
+import { letHeapGrow } from '../../dist/pipeline/heap-growth.js'
 
 const { BROKERS = '127.0.0.1:9092', REGISTRY, PARTITIONS = '8', IN, OUT, GROUP, MODEL, CLASSES = '2', EOS = '0', SET = '', LOG = 'error' } = process.env
 for (const [name, value] of Object.entries({ IN, OUT, GROUP, MODEL }))
   if (!value) throw new Error(`${name} is not set: see test/bench/run-millrace.sh`)
 
 // As `millrace run` does.
-growYoungGenerationAtOnce()
+letHeapGrow()
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
 const labels = Array.from({ length: Number(CLASSES) }, (_, index) => `class-${index}`)

@@ -3,8 +3,8 @@ import type { Command } from 'commander'
 import { type Config, parseConfig } from '../../config.js'
 import { longestMs } from '../../config-deadline.js'
 import { isLoopback } from '../../config-http.js'
+import { letHeapGrow } from '../../heap-growth.js'
 import { startServedWorker } from '../../serve.js'
-import { growYoungGenerationAtOnce } from '../../young-generation.js'
 import { type Context, contextOf } from '../context.js'
 import { hardRefusal } from '../hard-refusal.js'
 import { examples } from '../options.js'
@@ -55,7 +55,7 @@ export const addRun = (program: Command, session: Session): void => {
 
 /** `firm`: the same call, if it asks for a firm deadline that leaves time for everything. */
 const run = async (context: Context, firm: Context, { id }: RunFlags): Promise<void> => {
-  growYoungGenerationAtOnce()
+  letHeapGrow()
   const { config, sources } = await context.loadConfig().catch(async (error) => {
     throw (await hardRefusal(context, firm)) ?? error
   })

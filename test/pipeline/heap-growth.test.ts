@@ -4,13 +4,13 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 
-const module = pathToFileURL(resolve('dist/pipeline/young-generation.js')).href
+const module = pathToFileURL(resolve('dist/pipeline/heap-growth.js')).href
 
 /** Bytes of the young generation, once some megabytes have outlived a collection. */
 const youngBytes = async (before: string): Promise<number> => {
   const script = `
     import v8 from 'node:v8'
-    import { growYoungGenerationAtOnce } from '${module}'
+    import { letHeapGrow } from '${module}'
     ${before}
     const kept = []
     for (let i = 0; i < 40_000; i++) kept.push({ i, other: { i } })
@@ -20,7 +20,7 @@ const youngBytes = async (before: string): Promise<number> => {
 }
 
 test('the young generation of a worker has its full size after its first growth', async () => {
-  const [grown, usual] = await Promise.all([youngBytes('growYoungGenerationAtOnce()'), youngBytes('')])
+  const [grown, usual] = await Promise.all([youngBytes('letHeapGrow()'), youngBytes('')])
   expect(grown).toBeGreaterThanOrEqual(16 << 20)
   expect(usual).toBeLessThan(grown)
 })
