@@ -1,7 +1,8 @@
 /** The machine of a measurement, as far as it matters to whoever compares: no names, no paths. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cpus, loadavg, platform, release, totalmem } from 'node:os'
+import { cpus, platform, release, totalmem } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 import { findJava } from '../../docker/java.js'
 
 export interface Machine {
@@ -13,8 +14,8 @@ export interface Machine {
   readonly java: string
   readonly kafka: string
   readonly onnxruntime: string
-  /** runnable programs in the last minute, before the measurement: more than the cores, and the figures say little */
-  readonly load: number
+  /** percent of the processors that others had, before the measurement: with much of it the figures say little */
+  readonly busy: number
 }
 
 export const describeMachine = async (): Promise<Machine> => ({
@@ -26,13 +27,30 @@ export const describeMachine = async (): Promise<Machine> => ({
   java: await javaVersion(),
   kafka: /<kafka\.version>(.+)<\/kafka\.version>/.exec(readFileSync('docker/pom.xml', 'utf8'))?.[1] ?? 'unknown',
   onnxruntime: JSON.parse(readFileSync('package.json', 'utf8')).dependencies['onnxruntime-node'],
-  load: Number((loadavg()[0] ?? 0).toFixed(1)),
+  busy: await busyPercent(),
 })
+
+/** The load average would tell of what is over. */
+const lookMs = 2_000
+
+const busyPercent = async (): Promise<number> => {
+  const before = spent()
+  await setTimeout(lookMs)
+  const after = spent()
+  return Math.round(100 * (1 - (after.idle - before.idle) / (after.all - before.all)))
+}
+
+/** Milliseconds of all processors since they were started. */
+const spent = (): { readonly idle: number; readonly all: number } => {
+  const times = cpus().map((one) => one.times)
+  const all = times.flatMap((one) => Object.values(one)).reduce((sum, ms) => sum + ms, 0)
+  return { idle: times.reduce((sum, { idle }) => sum + idle, 0), all }
+}
 
 const javaVersion = async (): Promise<string> => {
   const said = execFileSync('sh', ['-c', '"$0" -version 2>&1', await findJava(process.env)], { encoding: 'utf8' })
   return /version "(.+?)"/.exec(said)?.[1] ?? 'unknown'
 }
 
-export const machineText = ({ cores, cpu, memoryGb, system, node, java, kafka, onnxruntime, load }: Machine): string =>
-  `${cores} cores (${cpu}), ${memoryGb} GB, ${system}; Node ${node}, Java ${java}, Kafka ${kafka}, ONNX Runtime ${onnxruntime}; load before: ${load}`
+export const machineText = ({ cores, cpu, memoryGb, system, node, java, kafka, onnxruntime, busy }: Machine): string =>
+  `${cores} cores (${cpu}), ${memoryGb} GB, ${system}; Node ${node}, Java ${java}, Kafka ${kafka}, ONNX Runtime ${onnxruntime}; ${busy} % busy before`

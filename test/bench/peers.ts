@@ -36,8 +36,12 @@ export const comparePeers = async (options: PeersOptions): Promise<{ rows: Row[]
   const { directory, rounds, latencySeconds, brokers: BROKERS, registry: REGISTRY } = options
   const runs: object[] = []
   const filled = new Set<string>()
+  const warming = firstOfEachDelivery(options.contests)
   const progress = createProgress(
-    options.contests.reduce((sum, { applications }) => sum + rounds * (1 + applications.length), 0),
+    options.contests.reduce(
+      (sum, contest) => sum + (rounds + (warming.has(contest) ? 1 : 0)) * (1 + contest.applications.length),
+      0,
+    ),
     options.onProgress,
   )
   const harness = async (environment: object, ...given: (string | number)[]): Promise<string> => {
@@ -46,7 +50,7 @@ export const comparePeers = async (options: PeersOptions): Promise<{ rows: Row[]
     return (await promisify(execFile)('node', given.map(String), { cwd, env })).stdout.trim()
   }
 
-  const runOnce = async (contest: Contest, name: string): Promise<Said> => {
+  const runOnce = async (contest: Contest, name: string, counts: boolean): Promise<Said> => {
     const { workload, load, exactlyOnce } = contest
     const { features, classes } = workloads[workload]
     const MODEL = join(directory, `models/${workload}.onnx`)
@@ -64,20 +68,25 @@ export const comparePeers = async (options: PeersOptions): Promise<{ rows: Row[]
     const said = JSON.parse((await harness(environment, ...given, command)).split('\n').at(-1)!)
     const { cmd: _, ...figures } = said
     progress.found(JSON.stringify(figures))
-    runs.push({ contest: contest.title, application: name, ...figures })
+    if (counts) runs.push({ contest: contest.title, application: name, ...figures })
     return figures
   }
 
-  /** Every application once a round, each round another first. One that fails has no figures in that round. */
+  /**
+   * Every application once a round, each round another first. One that fails has no figures in that round. Nor have any of them in a round before
+   * the first of each delivery: a broker that has never had a transaction takes a second to get used to them, whoever comes first.
+   */
   const compete = async (contest: Contest): Promise<Map<string, Said[]>> => {
     const all = ['millrace', ...contest.applications]
     const found = new Map<string, Said[]>(all.map((name) => [name, []]))
-    for (let round = 0; round < rounds; round++)
+    for (let round = warming.has(contest) ? -1 : 0; round < rounds; round++)
       for (let turn = 0; turn < all.length; turn++) {
-        const name = all[(round + turn) % all.length]!
-        progress.begin(`${contest.title}, ${name}, round ${round + 1} of ${rounds}`)
+        const name = all[(round + 1 + turn) % all.length]!
+        const which = round < 0 ? 'to warm up' : `round ${round + 1} of ${rounds}`
+        progress.begin(`${contest.title}, ${name}, ${which}`)
         try {
-          found.get(name)!.push(await runOnce(contest, name))
+          const said = await runOnce(contest, name, round >= 0)
+          if (round >= 0) found.get(name)!.push(said)
         } catch (error) {
           const reason = String((error as { stdout?: string }).stdout || (error as Error).message).slice(0, 300)
           progress.found(`failed: ${reason}`)
@@ -94,6 +103,13 @@ export const comparePeers = async (options: PeersOptions): Promise<{ rows: Row[]
       rows.push(...rowsOf(`${contest.title}, ${what}`, found, key, unit))
   }
   return { rows, runs }
+}
+
+const firstOfEachDelivery = (all: readonly Contest[]): ReadonlySet<Contest> => {
+  const backlogs = all.filter(({ load }) => 'records' in load)
+  return new Set(
+    [true, false].flatMap((exactlyOnce) => backlogs.find((contest) => contest.exactlyOnce === exactlyOnce) ?? []),
+  )
 }
 
 /** What is said of a run, the harness's name for it, and its unit. */
