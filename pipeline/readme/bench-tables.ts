@@ -48,8 +48,10 @@ const how = ({ command, measuredAt, machine }: Results): string =>
   `Node ${machine.node}, Java ${machine.java}, Kafka ${machine.kafka}, ONNX Runtime ${machine.onnxruntime}${busy(machine)}.`
 
 /** Figures of a machine that had other things to do say so. */
-const busy = ({ busy }: Results['machine']): string =>
-  Number(busy) > 10 ? `; other work had ${busy} % of them, so these are provisional` : ''
+const busy = ({ busy }: Results['machine']): string => {
+  if (busy === undefined) return '; what else it had to do was not looked at'
+  return Number(busy) > 10 ? `; other work had ${busy} % of them, so these are provisional` : ''
+}
 
 export const aimTable = (): string => {
   const results = read('peers')
