@@ -1,7 +1,9 @@
 /**
- * A map of what is under way: a handful of entries that come and go, in the order in which they came. A `Map` that runs empty is given a new table,
- * and its old one points to the new. Once one of them has become old, V8's young collections keep all that came after it, with everything
- * that was ever in them: for minutes, under a light load.
+ * What is under way: a handful that comes and goes, in the order in which it came. A `Map` or a `Set` that runs empty is given a new table, and its
+ * old one points to the new. Once one of them has become old, V8's young collections keep all that came after it, with everything that was
+ * ever in them: for minutes, under a light load.
+ *
+ * They are used as `Map` and `Set` are, except that they are walked as they stood when the walk began; a search is one through all.
  */
 export class FewEntries<K, V> {
   private readonly keys: K[] = []
@@ -41,12 +43,39 @@ export class FewEntries<K, V> {
     this.held.length = 0
   }
 
-  /** As they are now: entries may be deleted meanwhile. */
   values(): V[] {
     return [...this.held]
   }
 
   forEach(visit: (value: V, key: K) => void): void {
-    for (const [at, key] of [...this.keys].entries()) visit(this.held[at]!, key)
+    for (const [key, value] of this) visit(value, key)
+  }
+
+  [Symbol.iterator](): IterableIterator<[K, V]> {
+    return this.keys.map((key, at): [K, V] => [key, this.held[at]!]).values()
+  }
+}
+
+export class FewMembers<T> {
+  private readonly members: T[] = []
+
+  add(member: T): this {
+    if (!this.members.includes(member)) this.members.push(member)
+    return this
+  }
+
+  delete(member: T): boolean {
+    const at = this.members.indexOf(member)
+    if (at < 0) return false
+    this.members.splice(at, 1)
+    return true
+  }
+
+  clear(): void {
+    this.members.length = 0
+  }
+
+  [Symbol.iterator](): IterableIterator<T> {
+    return [...this.members].values()
   }
 }

@@ -37,9 +37,7 @@ export function createLeases(): Leases {
     },
     releaseAll() {
       ended = true
-      counts.forEach((count, generation) => {
-        for (let i = 0; i < count; i++) generation.release()
-      })
+      for (const [generation, count] of counts) for (let i = 0; i < count; i++) generation.release()
       counts.clear()
     },
     get held() {

@@ -67,6 +67,7 @@ const install = (): boolean => {
     const full = { acks, timeout, compression, topicData, transactionalId, producerId, producerEpoch }
     const stock = this.lookupRequest(apiKeys.Produce!, requests.Produce)(full)
     const encode = async () => withHeadRoom(await encodeProduce(full, compressor(compression), headRoom))
+    // Made anew by every lookup, so it can be changed: to spread it costs more (see "What keeps it fast" in pipeline/docs/speed.md).
     Object.assign(stock.request, { encode })
     return send(this, stock)
   }

@@ -3,6 +3,7 @@
  * the next fetch is under way. kafkajs keeps the membership: it calls `round` over and over, and sends the heartbeats between.
  */
 import { setImmediate } from 'node:timers/promises'
+import { FewMembers } from '../../stages/few-entries.js'
 import type { LentMemory } from '../../stages/lent-memory.js'
 import type { Fetched, TopicPartition } from '../../stages/ports.js'
 import { recordBytes } from '../../stages/record-bytes.js'
@@ -64,7 +65,7 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
   const lanes = new Map<number, Lane>()
   /** lanes with something waiting, in turn */
   const turns: Lane[] = []
-  const sleepers: AbortController[] = []
+  const sleepers = new FewMembers<AbortController>()
   let waitingBytes = 0
   /** records handed on since the event loop was last let turn */
   let inTurn = 0
@@ -88,9 +89,9 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
   /** Until something was handed on, or `ms` are over. */
   const sleep = async (ms: number) => {
     const sleeper = new AbortController()
-    sleepers.push(sleeper)
+    sleepers.add(sleeper)
     await pause(ms, sleeper.signal)
-    sleepers.splice(sleepers.indexOf(sleeper), 1)
+    sleepers.delete(sleeper)
   }
 
   /** Hands on the next run of the lane: false when the assignment has ended. */

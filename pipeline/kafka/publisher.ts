@@ -1,5 +1,6 @@
 import type { CompressionTypes, Kafka } from 'kafkajs'
 import { MillraceError } from '../../stages/errors.js'
+import { FewMembers } from '../../stages/few-entries.js'
 import type { OutputKind, Publisher } from '../../stages/ports.js'
 import { createBackoff, settles } from '../backoff.js'
 import { describeKafkaError, isRefusal, kafkaErrorType } from './errors.js'
@@ -53,7 +54,7 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
   const backoff = createBackoff(100, 5_000)
   const lanes = createLanes()
   const sender = createSender(options)
-  const unacknowledged: ((error: unknown) => void)[] = []
+  const unacknowledged = new FewMembers<(error: unknown) => void>()
   let limits = requestLimits()
   let pumping: Promise<void> | undefined
   let failure: { readonly error: unknown } | undefined
@@ -72,7 +73,8 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
   const fail = (error: unknown) => {
     failure ??= { error }
     lanes.clear()
-    for (const reject of unacknowledged.splice(0)) reject(failure.error)
+    for (const reject of unacknowledged) reject(failure.error)
+    unacknowledged.clear()
   }
 
   /** The same chunks until they are through: the broker knows a repeated batch only if it is the same. False: cut them anew. */
@@ -141,11 +143,11 @@ export const createPublisher = (options: PublisherOptions): KafkaPublisher => {
         const wanted = outgoing.filter(({ records }) => records.length > 0)
         if (wanted.length === 0) return resolve()
         let left = wanted.length
-        unacknowledged.push(reject)
+        unacknowledged.add(reject)
         const acknowledge = () => {
           left -= 1
           if (left > 0) return
-          unacknowledged.splice(unacknowledged.indexOf(reject), 1)
+          unacknowledged.delete(reject)
           resolve()
         }
         for (const { kind, partition, records } of wanted) lanes.add(topicOf(kind), partition, records, acknowledge)

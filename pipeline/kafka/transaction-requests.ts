@@ -51,6 +51,7 @@ const install = patchOnce<{ prototype: InnerBroker }>('broker', ({ prototype: br
     return answer
   }
   broker.endTxn = function (request) {
+    // The entry stays: it is there again with the next transaction (see `FewEntries`).
     told.set(request.transactionalId, undefined)
     return endTxn.call(this, request)
   }

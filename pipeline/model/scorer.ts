@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { JoinedRows } from '../../stages/concat-rows.js'
+import { FewEntries, FewMembers } from '../../stages/few-entries.js'
 import { InferenceError, type Outputs, type Rows, type Scorer, type ScoringPlan } from '../../stages/ports.js'
 import type { Bundle } from './bundle.js'
 import { graphsOf } from './chain.js'
@@ -31,7 +32,6 @@ const longestRestartDelayMs = 10_000
 const mostRestarts = 4
 
 interface Call {
-  readonly id: number
   readonly rows: Rows
   /** worker threads that have died with this call at the head of their queue */
   kills: number
@@ -50,9 +50,8 @@ interface Call {
 export async function createScorer(bundle: ScorableBundle, options: ScorerOptions = {}): Promise<Scorer> {
   const { ref, plan } = bundle
   const job = jobOf(bundle, options.intraOpThreads ?? 1)
-  /** in the order in which they are answered */
-  const calls: Call[] = []
-  const answers: Promise<Outputs>[] = []
+  const calls = new FewEntries<number, Call>()
+  const answers = new FewMembers<Promise<Outputs>>()
   let thread: InferenceThread | undefined
   let restarting: Promise<void> | undefined
   let deathsInARow = 0
@@ -69,10 +68,10 @@ export async function createScorer(bundle: ScorableBundle, options: ScorerOption
     })
 
   function settle(answer: Answer): void {
-    const at = calls.findIndex(({ id }) => id === answer.id)
-    const [call] = at < 0 ? [] : calls.splice(at, 1)
+    const call = calls.get(answer.id)
+    calls.delete(answer.id)
     deathsInARow = 0
-    if (calls.length === 0) thread?.hold(false)
+    if (calls.size === 0) thread?.hold(false)
     if (answer.kind === 'scored') call?.resolve(answer.outputs)
     else if (answer.rowsAtFault) call?.reject(new InferenceError(answer.reason))
     else call?.reject(new Error(`${ref}: ${answer.reason}`))
@@ -82,12 +81,12 @@ export async function createScorer(bundle: ScorableBundle, options: ScorerOption
     thread = undefined
     deathsInARow++
     options.onDeath?.(ref, reason)
-    const head = calls[0]
-    if (head && ++head.kills === 2) {
-      calls.shift()
-      head.reject(new InferenceError(`the worker thread died twice on these rows: ${reason}`))
+    const [head] = calls
+    if (head && ++head[1].kills === 2) {
+      calls.delete(head[0])
+      head[1].reject(new InferenceError(`the worker thread died twice on these rows: ${reason}`))
     }
-    if (calls.length > 0) restart()
+    if (calls.size > 0) restart()
   }
 
   function restart(): void {
@@ -102,13 +101,13 @@ export async function createScorer(bundle: ScorableBundle, options: ScorerOption
       await delay(Math.min(wait, longestRestartDelayMs))
       try {
         thread = await start()
-        for (const { id, rows } of calls) thread.send(id, rows)
+        for (const [id, call] of calls) thread.send(id, call.rows)
         return
       } catch (error) {
         deathsInARow++
         if (left > 1) continue
-        const given = calls.splice(0)
-        for (const call of given) call.reject(new Error(`${ref} cannot be started again`, { cause: error }))
+        for (const call of calls.values()) call.reject(new Error(`${ref} cannot be started again`, { cause: error }))
+        calls.clear()
         return
       }
     }
@@ -125,13 +124,13 @@ export async function createScorer(bundle: ScorableBundle, options: ScorerOption
       if (rows.count === 0) return Promise.resolve(nothing(job.outputs))
       const answer = new Promise<Outputs>((resolve, reject) => {
         const id = nextId++
-        calls.push({ id, rows, kills: 0, resolve, reject })
+        calls.set(id, { rows, kills: 0, resolve, reject })
         thread?.hold(true)
         if (thread) thread.send(id, rows)
         else restart()
       })
-      answers.push(answer)
-      const forget = () => answers.splice(answers.indexOf(answer), 1)
+      answers.add(answer)
+      const forget = () => answers.delete(answer)
       answer.then(forget, forget)
       return answer
     },

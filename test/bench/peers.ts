@@ -50,7 +50,7 @@ export const comparePeers = async (options: PeersOptions): Promise<{ rows: Row[]
     return (await promisify(execFile)('node', given.map(String), { cwd, env })).stdout.trim()
   }
 
-  const runOnce = async (contest: Contest, name: string, counts: boolean): Promise<Said> => {
+  const runOnce = async (contest: Contest, name: string): Promise<Said> => {
     const { workload, load, exactlyOnce } = contest
     const { features, classes } = workloads[workload]
     const MODEL = join(directory, `models/${workload}.onnx`)
@@ -68,7 +68,6 @@ export const comparePeers = async (options: PeersOptions): Promise<{ rows: Row[]
     const said = JSON.parse((await harness(environment, ...given, command)).split('\n').at(-1)!)
     const { cmd: _, ...figures } = said
     progress.found(JSON.stringify(figures))
-    if (counts) runs.push({ contest: contest.title, application: name, ...figures })
     return figures
   }
 
@@ -84,14 +83,14 @@ export const comparePeers = async (options: PeersOptions): Promise<{ rows: Row[]
         const name = all[(round + 1 + turn) % all.length]!
         const which = round < 0 ? 'to warm up' : `round ${round + 1} of ${rounds}`
         progress.begin(`${contest.title}, ${name}, ${which}`)
-        try {
-          const said = await runOnce(contest, name, round >= 0)
-          if (round >= 0) found.get(name)!.push(said)
-        } catch (error) {
-          const reason = String((error as { stdout?: string }).stdout || (error as Error).message).slice(0, 300)
-          progress.found(`failed: ${reason}`)
-          runs.push({ contest: contest.title, application: name, failed: reason })
-        }
+        const said = await runOnce(contest, name).catch((error: Error & { stdout?: string }) => {
+          const failed = String(error.stdout || error.message).slice(0, 300)
+          progress.found(`failed: ${failed}`)
+          return { failed }
+        })
+        if (round < 0) continue
+        runs.push({ contest: contest.title, application: name, ...said })
+        if (!('failed' in said)) found.get(name)!.push(said)
       }
     return found
   }

@@ -18,7 +18,7 @@ const vocabulary: Record<string, readonly string[]> = {
   deadline: ['deadlineHeader', 'deadlineOf'],
   'deadline-batch': ['deadlineBatch', 'probeShare'],
   'fall-back': ['fallBack'],
-  'few-entries': ['FewEntries'],
+  'few-entries': ['FewEntries', 'FewMembers'],
   'fronts-in-time': ['frontsInTime'],
   'dead-letter': ['deadLetter'],
   'dead-letter-limit': ['deadLetterLimit'],

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { FewEntries } from '../../stages/few-entries.js'
+import { FewEntries, FewMembers } from '../../stages/few-entries.js'
 
 const step = fc.oneof(
   fc.record({ does: fc.constant('set' as const), key: fc.nat(6), value: fc.integer() }),
@@ -30,6 +30,7 @@ test('holds what a Map holds', () => {
           seen.push([key, value])
         })
         expect(seen).toEqual([...map])
+        expect([...few]).toEqual([...map])
         expect(few.values()).toEqual([...map.values()])
         expect(few.size).toBe(map.size)
         for (let key = 0; key <= 6; key++) {
@@ -79,6 +80,25 @@ const oldBytes = async (made: string): Promise<number> => {
   ])
   return Number(stdout)
 }
+
+test('holds what a Set holds', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const [few, set] = [new FewMembers<number>(), new Set<number>()]
+      for (const one of steps) {
+        if (one.does === 'set') {
+          few.add(one.key)
+          set.add(one.key)
+        } else if (one.does === 'delete') expect(few.delete(one.key)).toBe(set.delete(one.key))
+        else {
+          few.clear()
+          set.clear()
+        }
+        expect([...few]).toEqual([...set])
+      }
+    }),
+  )
+})
 
 test('leaves nothing to the old generation, as a Map does that runs empty', async () => {
   const [few, map] = await Promise.all([oldBytes('new FewEntries()'), oldBytes('new Map()')])
